@@ -1,0 +1,41 @@
+# What a newcomer needs: `make run` and `make test`. Each sets up .venv by itself, once.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: help run test check bench lab lock clean
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
+
+$(READY): requirements.lock pyproject.toml
+	@echo "Setting up .venv (once; a minute or two) ..."
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python 3.11 to 3.13 is needed, this is %d.%d; name one with: make PYTHON=python3.12" % v)'
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+run: $(READY) ## run the whole lifecycle on the example and say where the report lies
+	@$(BIN)/mlopskit run; code=$$?; [ $$code -eq 3 ] || [ $$code -eq 4 ] || exit $$code
+
+test: $(READY) check ## lint, types, import contracts, then every test
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+check: $(READY) ## lint, types and import contracts only
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+bench: $(READY) ## measure, side by side with the peers
+	@$(BIN)/python -m tests.benchmarks
+
+lab: $(READY) ## open JupyterLab on the overview
+	@$(BIN)/mlopskit lab
+
+lock: ## resolve requirements.lock anew (needs uv)
+	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet \
+		--extra dev pyproject.toml -o requirements.lock
+
+clean: ## remove what was made here: the environment, caches and all runs
+	@rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

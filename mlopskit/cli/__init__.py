@@ -1,0 +1,53 @@
+"""The command line, thin over the library: one file a family of commands.
+
+Exit codes: 0 passed; 1 a phase failed, the input was bad, or the run was stopped; 2 wrong usage; 3 the run finished
+and a criterion was not met; 4 monitoring raised an alert (3 wins over 4). Results go to standard output, errors to
+standard error, one sentence each, without a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from mlopskit.errors import MlopskitError, UsageError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    import typer
+
+    from mlopskit.cli.app import app
+
+    try:
+        code = app(args=arguments, prog_name="mlopskit", standalone_mode=False)
+    except UsageError as error:
+        return _say(error, 2)
+    except MlopskitError as error:
+        return _say(error, 1)
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("Stopped.", 1)
+    except BrokenPipeError:
+        sys.stdout = None  # the reader went away; nothing is left to flush to
+        return 1
+    except OSError as error:
+        return _say(f"{error.strerror}: {error.filename}. Correct it and run the command again.", 1)
+    except Exception as error:
+        if not hasattr(
+            error, "show"
+        ):  # typer's own usage errors know how to show themselves; anything else is a defect
+            raise
+        error.show()
+        return int(getattr(error, "exit_code", 2))
+    return code if isinstance(code, int) else 0
+
+
+def _say(message: object, code: int) -> int:
+    sys.stderr.write(f"mlopskit: {message}\n")
+    return code

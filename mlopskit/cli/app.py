@@ -1,0 +1,44 @@
+"""The application: its commands and the options that stand before them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlopskit import __version__
+from mlopskit.cli import history, project, run
+
+app = typer.Typer(
+    name="mlopskit",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Take a machine-learning project from a question to a model that is watched in production.",
+    epilog="Start with: mlopskit new my-project && cd my-project && mlopskit run",
+)
+
+app.command("new")(project.new)
+app.command("run")(run.run)
+app.command("params")(run.params)
+app.command("lab")(project.lab)
+app.command("runs")(history.runs)
+app.command("show")(history.show)
+app.command("report")(history.report)
+app.command("check")(project.check)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mlopskit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Nothing to do: `--version` acts by itself."""

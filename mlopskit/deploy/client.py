@@ -1,0 +1,256 @@
+"""The other end: start a server as a process of its own, send it rows, stop it.
+
+The server holds the read end of a pipe whose write end lives in this process. When this process ends, however it
+ends, the pipe closes and the server goes too; its request log, unless it was put elsewhere, goes with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+
+import pandas as pd
+
+from mlopskit.data.columns import ROW
+from mlopskit.deploy.bundle import Bundle
+from mlopskit.deploy.references import resolve_secret
+from mlopskit.deploy.requestlog import RequestLog, as_json
+from mlopskit.errors import DeployError
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Server:
+    """A server that this process started; use it as a context manager, or call `stop`.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        What it serves.
+    log : str
+        SQLAlchemy URL, or a reference to one; empty: a SQLite file that goes when the server goes.
+    token : str
+        ``env:NAME`` or ``file:PATH`` of the token that callers must send; empty: none is asked for.
+    seed : int
+        Of the hash that assigns rows to arms.
+    lifetime, idle : float
+        Seconds after which it ends by itself.
+    """
+
+    def __init__(
+        self, bundle: Bundle, *, log: str = "", token: str = "", seed: int = 0, lifetime: float = 900, idle: float = 300
+    ) -> None:
+        import httpx
+
+        self.bundle, self.seed = bundle, seed
+        self.token = resolve_secret(token, what="token")
+        self._control = secrets.token_hex(16)
+        self._folder = Path(tempfile.mkdtemp(prefix="mlopskit-server-"))
+        self.log_url = _log_url(log, self._folder)
+        self._began = time.perf_counter()
+        limits = ["--lifetime", str(lifetime), "--idle", str(idle), "--seed", str(seed)]
+        self._process = self._launch([*limits, "--token", token, "--log", log or self.log_url])
+        self._lines: Queue[str] = Queue()
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        self._facts: dict[str, Any] = {}
+        headers = {b"Authorization": f"Bearer {self.token}".encode()} if self.token else {}
+        self.http = httpx.Client(headers=headers, timeout=30, trust_env=False)
+
+    def _launch(self, options: Sequence[str]) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "mlopskit.deploy.server", str(self.bundle.folder), "--with-parent"]
+        environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "MLOPSKIT_CONTROL": self._control}
+        with (self._folder / "stderr").open("w", encoding="utf-8") as errors:
+            return subprocess.Popen(
+                [*command, "--discard", str(self._folder), *options],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=environment,
+            )
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101
+        for line in self._process.stdout:
+            if not self._lines.qsize():
+                self.start_seconds = time.perf_counter() - self._began
+            self._lines.put(line)
+        self._lines.put("")
+
+    def ready(self, *, timeout: float = 60) -> Self:
+        """Wait until it answers.
+
+        Raises
+        ------
+        DeployError
+            When it ends or stays silent instead; what it said is quoted.
+        """
+        if self._facts:
+            return self
+        try:
+            line = self._lines.get(timeout=timeout)
+        except Empty:
+            line = ""
+        if not line:
+            said = self._said()
+            self.stop()
+            raise DeployError.from_failed_start(said or f"it did not answer within {timeout:g} s")
+        self._facts = json.loads(line)
+        return self
+
+    def _said(self) -> str:
+        file = self._folder / "stderr"
+        lines = file.read_text(encoding="utf-8", errors="replace").strip().splitlines() if file.exists() else []
+        return lines[-1] if lines else ""
+
+    @property
+    def url(self) -> str:
+        """Where it answers; waits until it does."""
+        self.ready()
+        return f"http://{self._facts['host']}:{self._facts['port']}"
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    def post(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Have rows scored (see `to_rows`) and return the answers, in order.
+
+        A row that the schema refuses has the status ``invalid``, and the problems as its warnings; the others are
+        answered.
+
+        Raises
+        ------
+        DeployError
+            When the server refuses the request as a whole.
+        """
+        content = as_json({"rows": list(rows)})
+        response = self.http.post(f"{self.url}/predict", content=content)
+        if response.status_code in {200, 503}:
+            return list(response.json()["answers"])
+        if response.status_code != 422:
+            raise DeployError.from_refused(response.status_code, response.text[:300])
+        if len(rows) > 1:
+            return [answer for row in rows for answer in self.post([row])]
+        refused = [
+            {"field": item["field"], "warning": f"refused: {item['problem']}"} for item in response.json()["detail"]
+        ]
+        return [{"row": rows[0].get("row"), "status": "invalid", "arm": None, "warnings": refused}]
+
+    def route(self, *, share: float, mirror: bool = False, fault: str = "none") -> None:
+        """Say which arm answers from now on (see `mlopskit.deploy.serving.Routing`)."""
+        content = as_json({"share": share, "mirror": mirror, "fault": fault})
+        response = self.http.put(f"{self.url}/routing", content=content, headers={"X-Control": self._control})
+        if response.status_code != 200:
+            raise DeployError.from_refused(response.status_code, response.text[:300])
+
+    def get(self, path: str) -> Any:
+        """Return what ``/health``, ``/model`` (JSON) or ``/metrics`` (text) say."""
+        response = self.http.get(f"{self.url}{path}")
+        return response.json() if "json" in response.headers.get("content-type", "") else response.text
+
+    def status_without_token(self) -> int:
+        """Return the status of a request that does not show the token."""
+        import httpx
+
+        return httpx.get(f"{self.url}/model", timeout=30, trust_env=False).status_code
+
+    def keeps_secret(self) -> bool:
+        """Tell whether the token is nowhere in the request log."""
+        return self.token is None or self.token not in as_json(self.records())
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return what the request log holds, oldest first."""
+        log = RequestLog(self.log_url)
+        try:
+            return log.records()
+        finally:
+            log.close()
+
+    def stop(self) -> None:
+        """End the server and wait for it; its own log goes with it."""
+        self.http.close()
+        if self._process.stdin and not self._process.stdin.closed:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._listener.join(timeout=5)
+        if self._process.stdout:
+            self._process.stdout.close()
+        _remove(self._folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        state = "stopped" if self._process.poll() is not None else "answering" if self._facts else "starting"
+        return f"Server of {self.bundle.facts['name']}, {state}, on loopback"
+
+
+def _log_url(log: str, folder: Path) -> str:
+    if log.startswith(("env:", "file:")):
+        return resolve_secret(log, what="log") or ""
+    return log or f"sqlite:///{(folder / 'requests.db').as_posix()}"
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def to_rows(frame: pd.DataFrame, bundle: Bundle, *, everything: bool = False) -> list[dict[str, Any]]:
+    """Turn rows of a split table into requests.
+
+    Only what the model needs or the log may keep leaves this process; with `everything`, every field that the schema
+    knows (a champion that is a rule or a previous system may want more than the model).
+    """
+    schema, columns = bundle.schema, bundle.columns
+    wanted = [f.name for f in schema.fields if f.required or f.name in bundle.logging or everything]
+    wanted = [name for name in wanted if name in frame.columns]
+    values = {name: _plain(frame[name]) for name in wanted}
+    times = _plain(frame[columns.time]) if columns.time in frame.columns else [None] * len(frame)
+    rows = frame[ROW].tolist()
+    return [
+        {"row": row, "time": times[i], "features": {name: column[i] for name, column in values.items()}}
+        for i, row in enumerate(rows)
+    ]
+
+
+def _plain(column: pd.Series[Any]) -> list[Any]:
+    """Values as JSON has them: missing is null, dates are text, arrays are lists."""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return [None if pd.isna(value) else value.isoformat() for value in column]
+    if column.dtype == object:
+        return [_plain_object(value) for value in column]
+    missing = column.isna().to_numpy()
+    return [None if gone else value for value, gone in zip(column.tolist(), missing, strict=True)]
+
+
+def _plain_object(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, list):
+        return value
+    return None if pd.isna(value) else value

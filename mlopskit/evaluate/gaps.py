@@ -1,0 +1,166 @@
+"""The gap between the best and the worst of several groups: how sure it is, and how large chance alone makes it.
+
+The largest of many gaps is large by chance: among 20 equal groups of 200 rows the rates of the luckiest and the
+unluckiest lie 0.12 apart on average, and a plain percentile interval of that gap excludes 0 every time. So the
+interval here is *simultaneous*, it covers all pairs of groups at once; and beside it stand the mean and the 95th
+percentile of the gap were all groups equal, from exchanging rows between the groups, with the p-value of that
+permutation test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from mlopskit.intervals import newcombe
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class GroupValues:
+    """One metric of several groups and all that its gap is judged by.
+
+    Attributes
+    ----------
+    values : ndarray, shape (groups,)
+        Point estimates.
+    draws : ndarray, shape (replicates, groups)
+        Draws of the true values, independent between groups because their rows are.
+    chance : ndarray, shape (replicates, groups)
+        Values of the groups had rows been dealt to them at random.
+    events, totals : ndarray or None
+        Of a rate.
+    bounded : bool
+        Whether a difference cannot exceed 1.
+    method : str
+    """
+
+    values: Floats
+    draws: Floats
+    chance: Floats
+    events: Any
+    totals: Any
+    bounded: bool
+    method: str
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Difference and ratio of the largest and the smallest group, with intervals and what chance would make of them."""
+
+    difference: float
+    difference_low: float
+    difference_high: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+    chance_mean: float
+    chance_high: float
+    p_value: float
+    method: str
+    chance: Floats
+
+
+def gap(found: GroupValues, *, confidence: float) -> Gap:
+    """Judge the gap between groups, at least two."""
+    values = found.values
+    difference = float(values.max() - values.min())
+    low, high = _difference_interval(found, confidence)
+    ratio, ratio_low, ratio_high = _ratio(found, confidence)
+    chance = found.chance.max(axis=1) - found.chance.min(axis=1)
+    reached = int(np.count_nonzero(chance >= difference * (1 - 1e-9)))
+    two = len(values) == 2 and found.totals is not None
+    return Gap(
+        difference, min(low, difference), max(high, difference), ratio, ratio_low, ratio_high,
+        float(chance.mean()), float(np.quantile(chance, 0.95)), (1 + reached) / (1 + len(chance)),
+        "Newcombe" if two else f"simultaneous over {len(values)} groups, {found.method}", chance,
+    )  # fmt: skip
+
+
+def _difference_interval(found: GroupValues, confidence: float) -> tuple[float, float]:
+    if len(found.values) == 2 and found.totals is not None:
+        a, b = np.argsort(-found.values, kind="stable")
+        low, high = newcombe(found.events[a], found.totals[a], found.events[b], found.totals[b], confidence=confidence)
+        return max(float(low), 0.0), float(high)
+    low, high = _simultaneous(found.values, found.draws, confidence)
+    return max(low, 0.0), min(high, 1.0) if found.bounded else high
+
+
+def _simultaneous(values: Floats, draws: Floats, confidence: float) -> tuple[float, float]:
+    """Return the largest lower and the largest upper end over all ordered pairs, each pair's interval widened alike."""
+    centred = draws - draws.mean(axis=0)
+    spread = centred.std(axis=0)
+    worst = np.zeros(len(draws))
+    for i in range(len(values) - 1):
+        width = np.sqrt(spread[i] ** 2 + spread[i + 1 :] ** 2)
+        apart = np.abs(centred[:, i, None] - centred[:, i + 1 :]) / np.where(width > 0, width, 1.0)
+        np.maximum(worst, apart.max(axis=1), out=worst)
+    factor = np.quantile(worst, confidence)
+    pairs = values[:, None] - values[None, :]
+    margin = factor * np.sqrt(spread[:, None] ** 2 + spread[None, :] ** 2)
+    np.fill_diagonal(margin, 0.0)
+    return float((pairs - margin).max()), float((pairs + margin).max())
+
+
+def _ratio(found: GroupValues, confidence: float) -> tuple[float, float, float]:
+    """Return smallest over largest with its interval, by logarithms; NaN where values may be negative."""
+    values = found.values
+    if values.min() < 0 or values.max() <= 0 or (found.draws <= 0).any():
+        return np.nan, np.nan, np.nan
+    ratio = float(values.min() / values.max())
+    logs = np.log(found.draws)
+    low, high = _simultaneous(logs.mean(axis=0), logs, confidence)
+    return ratio, min(float(np.exp(-high)), ratio), max(float(np.exp(-max(low, 0.0))), ratio)
+
+
+def from_rates(events: Any, totals: Any, *, replicates: int, seed: int) -> GroupValues:
+    """Rates: Beta draws, and events dealt among the rows of the denominator (the permutation test, without rows)."""
+    rng = np.random.default_rng(seed)
+    draws = rng.beta(events + 0.5, totals - events + 0.5, size=(replicates, len(events)))
+    dealt = rng.multivariate_hypergeometric(totals, int(events.sum()), size=replicates, method="marginals")
+    return GroupValues(events / totals, draws, dealt / totals, events, totals, bounded=True, method="Beta draws")
+
+
+def from_confusion(
+    confusion: Any, metric: Callable[[Any], Any], *, replicates: int, seed: int, bounded: bool = True
+) -> GroupValues:
+    """Composites of counts: Dirichlet draws of each group's table, and rows dealt to groups of the same sizes."""
+    rng = np.random.default_rng(seed)
+    groups, cells = len(confusion), confusion[0].size
+    gamma = rng.standard_gamma(confusion.reshape(groups, cells) + 2 / cells, size=(replicates, groups, cells))
+    draws = metric((gamma / gamma.sum(axis=2, keepdims=True)).reshape(replicates, *confusion.shape))
+    dealt = _deal(confusion.reshape(groups, cells), replicates, rng).reshape(replicates, *confusion.shape)
+    chance = metric(dealt)
+    chance = np.where(np.isnan(chance), np.nanmean(chance, axis=1, keepdims=True), chance)
+    return GroupValues(metric(confusion), draws, chance, None, None, bounded=bounded, method="Dirichlet draws")
+
+
+def _deal(table: Any, replicates: int, rng: np.random.Generator) -> Any:
+    """Deal the rows to the groups at random, sizes of groups and numbers of rows of each kind kept."""
+    left_kinds = np.broadcast_to(table.sum(axis=0), (replicates, table.shape[1])).copy()
+    dealt = np.empty((replicates, *table.shape), dtype=np.int64)
+    for group, size in enumerate(table.sum(axis=1)):
+        room = np.full(replicates, size)
+        for kind in range(table.shape[1]):
+            others = left_kinds[:, kind + 1 :].sum(axis=1)
+            dealt[:, group, kind] = rng.hypergeometric(left_kinds[:, kind], others, room)
+            room = room - dealt[:, group, kind]
+        left_kinds -= dealt[:, group]
+    return dealt
+
+
+def from_intervals(
+    values: Floats, low: Floats, high: Floats, *, confidence: float, bounded: bool, replicates: int, seed: int
+) -> GroupValues:
+    """Everything else: normal draws as wide as each group's interval, and about one common value for chance."""
+    rng = np.random.default_rng(seed)
+    error = np.maximum(high - low, 1e-12) / (2 * special.ndtri(0.5 + confidence / 2))
+    noise = rng.standard_normal((2, replicates, len(values))) * error
+    method = "normal draws as wide as each interval"
+    return GroupValues(values, values + noise[0], noise[1], None, None, bounded=bounded, method=method)

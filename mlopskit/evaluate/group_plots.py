@@ -1,0 +1,107 @@
+"""Charts of slices and bias: every group's interval on one axis, gaps beside what chance makes, example images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from mlopskit import display
+from mlopskit.display import Chart, Note
+from mlopskit.evaluate.by_group import NOT_DECLARED, GroupedRows
+from mlopskit.evaluate.found_slices import SliceFeatures, row_errors
+from mlopskit.evaluate.group_display import worst_first
+from mlopskit.evaluate.grouped import OVERALL
+from mlopskit.evaluate.plots import literal
+from mlopskit.evaluate.slices import slice_mask
+from mlopskit.metrics import ESTIMATED, METRICS
+
+_MOST = 30
+_GREY = "#808080"
+
+
+def groups_chart(table: pd.DataFrame, *, metric: str, most: int = _MOST) -> Chart | Note:
+    """Every group's value and interval on one axis, worst at the top; the dashed line is the overall value."""
+    rows = table[table["metric"] == metric]
+    groups = worst_first(rows[rows["group"] != OVERALL], metric)
+    drawn = groups[groups["value"].notna()].head(most)
+    if drawn.empty:
+        return display.note(NOT_DECLARED)
+    fig, ax = display.figure(height=0.9 + 0.26 * len(drawn))
+    place = np.arange(len(drawn))
+    known = (drawn["status"] == ESTIMATED).to_numpy()
+    ax.hlines(place[known], drawn["low"][known], drawn["high"][known], color=display.colour(0), linewidth=3)
+    ax.plot(drawn["value"][known], place[known], "o", color=display.colour(0), markersize=5)
+    ax.plot(drawn["value"][~known], place[~known], "o", color=_GREY, markersize=5, fillstyle="none")
+    whole = rows.loc[rows["group"] == OVERALL, "value"]
+    if len(whole) and np.isfinite(whole.iloc[0]):
+        ax.axvline(float(whole.iloc[0]), color=_GREY, linestyle="--", linewidth=1)
+    names = [f"{row['slice']}: {row['group']}" for row in drawn.to_dict("records")]
+    labels = [f"{literal(name, limit=44)} (n = {n:,})" for name, n in zip(names, drawn["n"], strict=True)]
+    ax.set_yticks(place, labels)
+    ax.invert_yaxis()
+    hollow = "; hollow: too few rows for an interval" if not known.all() else ""
+    display.label_axes(ax, x=f"{METRICS[metric].label} with 95 % interval{hollow}; dashed: overall")
+    return display.chart(fig, alt=_groups_alt(drawn, names, metric, len(groups)))
+
+
+def _groups_alt(drawn: pd.DataFrame, names: list[str], metric: str, total: int) -> str:
+    first = drawn.iloc[0]
+    head = f"{METRICS[metric].label} of {len(drawn)} of {total} groups, worst first"
+    return f"{head}; the worst is {names[0]} with {first['value']:.3f} (n = {first['n']:,})."
+
+
+def disparities_chart(table: pd.DataFrame, *, most: int = 24) -> Chart | Note:
+    """Each gap of a share with its interval, and the gap below which 95 % of chance gaps lie."""
+    shares = table[(table["status"] == ESTIMATED) & ~table["metric"].isin(["mae", "rmse", "bias", "r2", "log_loss"])]
+    drawn = shares.sort_values(["difference", "slice", "metric"], ascending=[False, True, True], kind="stable").head(
+        most
+    )
+    if drawn.empty:
+        return display.note("Not applicable: there are no shares to compare between groups.")
+    fig, ax = display.figure(height=0.9 + 0.26 * len(drawn))
+    place = np.arange(len(drawn))
+    ax.hlines(place, drawn["difference_low"], drawn["difference_high"], color=display.colour(0), linewidth=3)
+    ax.plot(drawn["difference"], place, "o", color=display.colour(0), markersize=5)
+    ax.plot(drawn["chance_high"], place, "|", color=display.colour(1), markersize=11, markeredgewidth=2)
+    labels = [f"{row['slice']}: {row['metric'].replace('_', ' ')}" for row in drawn.to_dict("records")]
+    ax.set_yticks(place, [literal(label, limit=48) for label in labels])
+    ax.invert_yaxis()
+    ax.set_xlim(left=0)
+    display.label_axes(ax, x="largest difference between groups, 95 % interval; | 95 % of chance gaps lie below")
+    beyond = int((drawn["difference"] > drawn["chance_high"]).sum())
+    alt = f"{len(drawn)} gaps between groups; {beyond} are larger than 95 % of chance gaps; the largest is {labels[0]}."
+    return display.chart(fig, alt=alt)
+
+
+def slice_examples(
+    data: GroupedRows, features: SliceFeatures, found: pd.DataFrame, *, slices: int = 3, images: int = 8
+) -> Chart | Note:
+    """Wrongly answered validation images of the worst slices; for tables, where to find the rows."""
+    if data.columns.image is None or data.columns.image_shape is None:
+        return display.note(
+            "Rows are not shown in a report that may be passed on; in JupyterLab they are one line away: "
+            "`data.validation[slice_mask(features.validation, found['columns'][0])]`."
+        )
+    chosen = found.head(slices)
+    if chosen.empty:
+        return display.note("Not applicable: no slice was found, so there are no examples.")
+    wrong = row_errors(data.predictions_validation, task=data.target.task) > 0
+    fig, axes = display.figure(height=1.15 * len(chosen), nrows=len(chosen), ncols=images, squeeze=False)
+    fig.set_layout_engine("constrained", h_pad=0.16)
+    for line, mapping in zip(axes, chosen["columns"], strict=True):
+        rows = np.flatnonzero(slice_mask(features.validation, mapping) & wrong)[:images]
+        _draw_images(line, rows, data)
+    for line, words in zip(axes, chosen["slice"], strict=True):
+        name = line[0].text(0, 1.08, literal(words, limit=70), transform=line[0].transAxes, fontsize=9)
+        name.set_in_layout(False)  # else the first picture would be as wide as its name
+    return display.chart(fig, alt=f"Wrongly answered validation images of {len(chosen)} slices, the worst first.")
+
+
+def _draw_images(line: list[object], rows: np.ndarray, data: GroupedRows) -> None:
+    shape = data.columns.image_shape or (1, -1)
+    for place, ax in enumerate(line):
+        ax.grid(visible=False)  # type: ignore[attr-defined]  # matplotlib is not annotated here
+        ax.set_axis_off()  # type: ignore[attr-defined]
+        if place < len(rows):
+            pixels = np.asarray(data.validation[data.columns.image].iloc[int(rows[place])], dtype=float).reshape(shape)
+            ax.imshow(pixels, cmap="Greys", interpolation="nearest")  # type: ignore[attr-defined]

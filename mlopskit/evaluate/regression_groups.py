@@ -1,0 +1,73 @@
+"""MAE, RMSE, R² and bias by group from sums, each block of rows left out in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlopskit.errors import MetricError
+from mlopskit.metrics import Metric
+from mlopskit.metrics.estimates import _SCALES as SCALES
+
+Floats = npt.NDArray[np.float64]
+
+
+def jackknife_sums(
+    sums: Floats, metric: Metric
+) -> tuple[Floats, Floats, Floats, Callable[[Any], Any], npt.NDArray[np.int64]]:
+    """Return value, standard error, centre (on the metric's scale), the way back from that scale, and blocks by group.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (groups, blocks, 6)
+        As in `mlopskit.tally.counts.SUMS`.
+    metric : Metric
+        mae, rmse, r2 or bias.
+    """
+    there, back = SCALES[metric.scale]
+    occupied = sums[:, :, 0] > 0
+    blocks = occupied.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = _value(_combined(sums), metric.name)
+        left_out = np.where(occupied, there(_value(_without_each(sums), metric.name)), np.nan)
+        mean = np.nansum(left_out, axis=1) / blocks
+        squares = np.nansum((left_out - mean[:, None]) ** 2, axis=1)
+        error = np.where(blocks > 1, np.sqrt((blocks - 1) / blocks * squares), np.nan)
+        broken = (~np.isfinite(left_out) & occupied).any(axis=1)
+        centre = there(value)
+    return value, np.where(broken, np.nan, error), centre, back, blocks
+
+
+def _combined(sums: Floats) -> Floats:
+    n, mean = sums[:, :, 0], sums[:, :, 4]
+    total = sums.sum(axis=1)
+    total[:, 4] = (n * mean).sum(axis=1) / np.maximum(total[:, 0], 1)
+    total[:, 5] += (n * (mean - total[:, 4, None]) ** 2).sum(axis=1)
+    return np.asarray(total)
+
+
+def _without_each(sums: Floats) -> Floats:
+    """Return the sums of all blocks but one, (groups, blocks, 6)."""
+    total = _combined(sums)
+    rest = total[:, None, :] - sums
+    n = np.maximum(rest[:, :, 0], 1)
+    shift = sums[:, :, 4] - total[:, 4, None]
+    lost = sums[:, :, 0] * shift
+    rest[:, :, 5] = np.maximum(total[:, 5, None] - sums[:, :, 5] - lost * shift - lost**2 / n, 0.0)
+    return np.asarray(rest)
+
+
+def _value(sums: Floats, name: str) -> Floats:
+    n, absolute, error, squared, _, spread = np.moveaxis(sums, -1, 0)
+    if name == "mae":
+        return np.asarray(absolute / n)
+    if name == "rmse":
+        return np.asarray(np.sqrt(squared / n))
+    if name == "bias":
+        return np.asarray(error / n)
+    if name == "r2":
+        return np.asarray(np.where(spread > 0, 1 - squared / spread, np.nan))
+    raise MetricError(f"{name} by group cannot be had from sums; for regression there are mae, rmse, r2 and bias.")

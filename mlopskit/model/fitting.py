@@ -1,0 +1,172 @@
+"""One fit: rows prepared once, an estimator fitted on them in one thread, its figure on validation rows."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mlopskit.data import TARGET, Target
+from mlopskit.metrics import Metric
+from mlopskit.model.candidates import Candidate
+from mlopskit.model.prediction import class_scores
+from mlopskit.model.threads import fit_in_one_thread, predict_in_one_thread
+from mlopskit.model.threshold import Objective, choose_threshold
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The rows that a model learns from and those that judge it, prepared once for all candidates.
+
+    Attributes
+    ----------
+    train, validation : DataFrame
+        Split tables.
+    target : Target
+        What is predicted.
+    preparation : transformer
+        Fitted on the training rows.
+    objective : Objective
+        What a threshold is chosen for (binary only).
+    """
+
+    train: pd.DataFrame
+    validation: pd.DataFrame
+    target: Target
+    preparation: Any
+    objective: Objective = field(default_factory=Objective)
+
+    @cached_property
+    def X_train(self) -> Any:  # noqa: N802
+        """Prepared training rows, shape (n_train, n_inputs)."""
+        return self.preparation.transform(self.train)
+
+    @cached_property
+    def X_validation(self) -> Any:  # noqa: N802
+        """Prepared validation rows, shape (n_validation, n_inputs)."""
+        return self.preparation.transform(self.validation)
+
+    @property
+    def y_train(self) -> npt.NDArray[Any]:
+        """Class indices or quantities, shape (n_train,)."""
+        return self.train[TARGET].to_numpy()
+
+    @property
+    def y_validation(self) -> npt.NDArray[Any]:
+        """Class indices or quantities, shape (n_validation,)."""
+        return self.validation[TARGET].to_numpy()
+
+    def pipeline(self, estimator: Any) -> Any:
+        """Join the fitted preparation and a fitted estimator: takes a split table as it is."""
+        from sklearn.pipeline import Pipeline
+
+        return Pipeline([("prepare", self.preparation), ("estimate", estimator)])
+
+    def describe(self) -> pd.DataFrame:
+        """Return rows, inputs and target of both tables: split, n, inputs, and the target's share or mean."""
+        tables = {"train": self.train, "validation": self.validation}
+        rows = [
+            {"split": name, "n": len(table), "inputs": self.X_train.shape[1], **self._target_summary(table[TARGET])}
+            for name, table in tables.items()
+        ]
+        return pd.DataFrame(rows)
+
+    def _target_summary(self, values: pd.Series[Any]) -> dict[str, float]:
+        if not self.target.is_classification:
+            return {"mean": float(values.mean()), "sd": float(values.std())}
+        shares = values.value_counts(normalize=True)
+        shown = self.target.labels[1:] if self.target.task == "binary" else self.target.labels
+        return {f"share of {self.target.classes[index]}": float(shares.get(index, 0.0)) for index in shown}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A candidate after fitting, with its figure on validation rows.
+
+    Attributes
+    ----------
+    candidate : Candidate
+        Kind and settings.
+    estimator : estimator
+        Fitted on prepared training rows; None when fitting failed.
+    value : float
+        The headline metric on validation rows.
+    seconds : float
+        Time to fit and score; not comparable between machines.
+    threshold : float, optional
+        Chosen on validation rows (binary only).
+    note : str
+        What went wrong on the way without stopping it, such as an optimiser that did not converge.
+    """
+
+    candidate: Candidate
+    estimator: Any
+    value: float
+    seconds: float
+    threshold: float | None = None
+    note: str = ""
+
+
+@contextmanager
+def calmly(found: list[str]) -> Iterator[None]:
+    """Fit in one thread, and collect warnings in `found`: settings of the whole process, so made around the workers."""
+    with fit_in_one_thread(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+        found += sorted({str(item.message).strip().splitlines()[0] for item in caught})
+
+
+def try_fit(candidate: Candidate, data: TrainingData, metric: Metric) -> Fitted:
+    """Fit one configuration; one that fails is ranked last with its reason, and the others go on."""
+    start = time.perf_counter()
+    try:
+        return fit_candidate(candidate, data, metric)
+    except Exception as error:  # an estimator of the user's may raise anything
+        why = f"failed: {type(error).__name__}: {error}".splitlines()[0][:200]
+        return Fitted(candidate, None, float("nan"), time.perf_counter() - start, None, why)
+
+
+def fit_candidate(candidate: Candidate, data: TrainingData, metric: Metric) -> Fitted:
+    """Fit one configuration on training rows, choose its threshold and measure it on validation rows."""
+    start, target = time.perf_counter(), data.target
+    with predict_in_one_thread():  # OpenMP keeps its limit per thread, so each worker sets its own
+        candidate.estimator.fit(data.X_train, data.y_train)
+        prediction, score = predict_prepared(candidate.estimator, data.X_validation, target)
+    threshold = choose_threshold(data.y_validation, score, objective=data.objective).threshold
+    if threshold is not None and score is not None:
+        prediction = (score >= threshold).astype(np.int64)
+    value = float(metric.function(data.y_validation, prediction, score))
+    return Fitted(candidate, candidate.estimator, value, time.perf_counter() - start, threshold, _stopped(candidate))
+
+
+def _stopped(candidate: Candidate) -> str:
+    """Say so where an optimiser used up its iterations."""
+    limit, used = getattr(candidate.estimator, "max_iter", None), getattr(candidate.estimator, "n_iter_", None)
+    if limit is None or used is None or np.max(used) < limit:
+        return ""
+    return f"stopped at its limit of {limit} iterations"
+
+
+def predict_prepared(estimator: Any, X: Any, target: Target) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64] | None]:
+    """Return predictions and scores (binary: of the positive class, shape (n,)) for prepared rows."""
+    if not target.is_classification:
+        return np.asarray(estimator.predict(X), dtype=np.float64), None
+    scores = class_scores(estimator, X, n_classes=len(target.classes))
+    return scores.argmax(axis=1), scores[:, 1] if target.task == "binary" else scores
+
+
+def fit_on(rows: pd.DataFrame, fitted: Fitted, data: TrainingData, metric: Metric) -> Fitted:
+    """Fit the same configuration afresh on other training rows, with the preparation as it is."""
+    from sklearn.base import clone
+
+    candidate = replace(fitted.candidate, estimator=clone(fitted.candidate.estimator))
+    with calmly([]):
+        return fit_candidate(candidate, replace(data, train=rows), metric)

@@ -1,0 +1,263 @@
+"""The parameters cell, read as a schema.
+
+A notebook's cell tagged ``parameters`` says *how to analyse*: one typed literal a line, with its limits and its
+help in the comment behind it. Nowhere else is a parameter declared. The cell is read with `ast` and `tokenize`,
+never run::
+
+    replicates: int = 1000            # 100..100000: bootstrap replicates
+    method: str = "auto"              # auto | bootstrap | wilson: interval method
+    since: "date | None" = None       # first day of the data that count
+    password: "secret" = "env:DB"     # a reference, never the value itself
+
+Types are int, float, bool, str, date, datetime, path, list, dict and secret, each optional with ``| None``. Dates and
+paths travel as strings. Values from ``mlops.toml`` and from the command line are checked and converted here, all
+problems at once.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlopskit import grammar, values
+from mlopskit.errors import NotebookError, ParameterError, listing, nearest
+from mlopskit.notebooks import load_notebook, source_of, tagged
+from mlopskit.values import Text
+
+TAG = "parameters"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One declared parameter.
+
+    Attributes
+    ----------
+    name : str
+        As the notebook spells it.
+    type : str
+        One of `mlopskit.values.TYPES`.
+    default : object
+        The literal in the cell (dates as ISO strings).
+    optional : bool
+        True when None is allowed.
+    low, high : object
+        Closed limits, None where open.
+    choices : tuple
+        The only values allowed, when not empty.
+    help : str
+        What it does, in words.
+    item : str
+        For a list, the type of its elements; empty when any.
+    line : int
+        Line within the cell, counted from 1.
+    """
+
+    name: str
+    type: str
+    default: Any
+    optional: bool = False
+    low: Any = None
+    high: Any = None
+    choices: tuple[Any, ...] = ()
+    help: str = ""
+    item: str = ""
+    line: int = 0
+
+    @property
+    def limits(self) -> str:
+        """The allowed values in words; empty when all of the type are.
+
+        Examples
+        --------
+        >>> Parameter("n", "int", 5, low=1).limits, Parameter("m", "str", "a", choices=("a", "b")).limits
+        ('1..', 'a | b')
+        """
+        if self.choices:
+            return " | ".join(str(choice) for choice in self.choices)
+        if self.low is None and self.high is None:
+            return ""
+        return f"{'' if self.low is None else self.low}..{'' if self.high is None else self.high}"
+
+    def check(self, value: Any) -> Any:
+        """Return `value` converted to the declared type.
+
+        Raises
+        ------
+        ValueError
+            When it has another type or is outside the limits; the message completes "name = value".
+        """
+        if self.optional and (value is None or (isinstance(value, Text) and value.lower() in {"none", "null", ""})):
+            return None
+        converted = values.convert(value, self.type)
+        if self.item:
+            converted = [values.convert(element, self.item) for element in converted]
+        elements = converted if isinstance(converted, list) else [converted]
+        for element in elements:
+            self._check_limits(element)
+        return converted
+
+    def _check_limits(self, value: Any) -> None:
+        if self.choices and value not in self.choices:
+            raise ValueError(
+                f"is not one of {listing(self.choices, limit=30)}{nearest(str(value), map(str, self.choices))}"
+            )
+        below = self.low is not None and not value >= self.low
+        above = self.high is not None and not value <= self.high
+        if below or above:
+            raise ValueError(f"is out of range; allowed is {self.limits}")
+
+
+def read_parameters(source: str) -> list[Parameter]:
+    """Read the declarations in the source of a parameters cell.
+
+    Raises
+    ------
+    ParameterError
+        When the cell is not Python, or a line is anything but a literal with a name; all such lines at once.
+
+    Examples
+    --------
+    >>> read_parameters("n: int = 5  # 1..9: how many")[0].limits
+    '1..9'
+    """
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        raise ParameterError(
+            f"The parameters cell, line {error.lineno}, is not Python: {error.msg}. Correct it."
+        ) from None
+    comments = grammar.comments(source)
+    found: list[Parameter] = []
+    problems: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            continue
+        try:
+            found.append(_declaration(node, comments.get(node.end_lineno or node.lineno, "")))
+        except ValueError as error:
+            problems.append(f"parameters cell, line {node.lineno}: {error}")
+    problems += [f"parameters cell: `{name}` is declared twice; keep one" for name in _repeated(found)]
+    if problems:
+        raise ParameterError.from_problems(problems)
+    return found
+
+
+def _repeated(found: Iterable[Parameter]) -> list[str]:
+    names = [parameter.name for parameter in found]
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def _declaration(node: ast.stmt, comment: str) -> Parameter:
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+        default = grammar.literal(node.value)
+        spelled = grammar.annotation(node.annotation)
+        return _complete(node.target.id, spelled, default, comment, node.lineno)
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        default = grammar.literal(node.value)
+        spelled = "str | None" if default is None else type(default).__name__
+        return _complete(node.targets[0].id, spelled, default, comment, node.lineno)
+    raise ValueError("only `name: type = literal` may stand here; move everything else to a later cell")
+
+
+def _complete(name: str, spelled: str, default: Any, comment: str, line: int) -> Parameter:
+    """Put type, limits and help together, and hold the default to them."""
+    kind, item, optional, choices = grammar.parse_type(spelled)
+    text, low, high, named = grammar.parse_comment(comment, item or kind)
+    parameter = Parameter(
+        name, kind, default, optional or default is None, low, high, choices or named, text, item, line
+    )  # fmt: skip
+    try:
+        checked = parameter.check(default)
+    except ValueError as error:
+        raise ValueError(f"the default `{name} = {values.shown(default, kind)}` {error}") from None
+    return Parameter(**{**parameter.__dict__, "default": checked})
+
+
+def resolve(parameters: Sequence[Parameter], overrides: Mapping[str, Any], *, where: str = "") -> dict[str, Any]:
+    """Return every parameter's value: the default, or the override checked and converted.
+
+    Parameters
+    ----------
+    parameters : sequence of Parameter
+        What the notebook declares.
+    overrides : mapping
+        Name → value; a typed value from TOML, or `Text` from the command line.
+    where : str
+        Put before names in messages, such as ``"model."``.
+
+    Returns
+    -------
+    dict
+        JSON-ready, in the order of declaration; only infinities and NaN stay Python floats.
+
+    Raises
+    ------
+    ParameterError
+        For unknown names (with the nearest), wrong types and values out of range, all at once.
+
+    Examples
+    --------
+    >>> resolve(read_parameters("n: int = 5"), {"n": Text("7")})
+    {'n': 7}
+    """
+    resolved, problems = check_overrides(parameters, overrides, where=where)
+    if problems:
+        raise ParameterError.from_problems(problems)
+    return resolved
+
+
+def check_overrides(
+    parameters: Sequence[Parameter], overrides: Mapping[str, Any], *, where: str = ""
+) -> tuple[dict[str, Any], list[str]]:
+    """Do what `resolve` does, and return the problems instead of raising them."""
+    known = {parameter.name: parameter for parameter in parameters}
+    resolved = {name: parameter.default for name, parameter in known.items()}
+    problems = []
+    for name, value in overrides.items():
+        if name not in known:
+            problems.append(
+                f"unknown parameter {where}{name}{nearest(name, known)}; there are {listing(known, limit=30)}"
+            )
+            continue
+        try:
+            resolved[name] = known[name].check(value)
+        except ValueError as error:
+            problems.append(f"{where}{name} = {values.shown(value, known[name].type)} {error}")
+    return resolved, problems
+
+
+def portable(value: Any) -> Any:
+    """Return the value with NaN and infinities as the strings ``nan``, ``inf``, ``-inf``, so that it is valid JSON."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: portable(item) for key, item in value.items()}
+    return [portable(item) for item in value] if isinstance(value, list) else value
+
+
+def notebook_parameters(path: Path) -> list[Parameter]:
+    """Read the parameters that a notebook file declares.
+
+    Raises
+    ------
+    NotebookError
+        When the file is no notebook or has not exactly one cell tagged ``parameters``.
+    ParameterError
+        When that cell declares something that is not a typed literal.
+    """
+    cells = list(tagged(load_notebook(path), TAG))
+    if not cells:
+        raise NotebookError.from_no_parameters_cell(path)
+    if len(cells) > 1:
+        raise NotebookError(
+            f"{path.name} has {len(cells)} cells tagged `parameters`; keep the tag on the first code cell only."
+        )
+    try:
+        return read_parameters(source_of(cells[0]))
+    except ParameterError as error:
+        raise ParameterError(f"{path.name}: {error}") from None

@@ -1,0 +1,166 @@
+"""A notebook through papermill, with a record that says what really happened.
+
+papermill's own metadata call every cell of a killed kernel "completed"; here a cell counts as done only when its
+reply has come. Heavy: importing this module imports papermill, so only the engine does, when a notebook is about to
+run.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from jupyter_core.utils import run_sync
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import nbjson
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NotebookExecutionManager
+from traitlets import Any as AnyTrait
+
+from mlopskit import artefacts
+from mlopskit.errors import ParameterError, nearest
+from mlopskit.params import portable, read_parameters
+from mlopskit.runner.kernels import Setting, start, tidy
+
+_SAVING_SHARE = 0.05  # at most this share of the time goes into saving the notebook while it runs
+
+
+class Stopped(Exception):  # noqa: N818  (not an error: somebody asked for it)
+    """The run was asked to stop, so no further cell is started."""
+
+
+class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class is untyped
+    """papermill's client with a watch on it: a cell counts as done only when its reply has come."""
+
+    watch = AnyTrait()
+
+    def papermill_execute_cells(self) -> None:
+        """Execute cell by cell; whatever ends a cell early is marked on that cell before it travels on."""
+        for index, cell in enumerate(self.nb.cells):
+            if self.watch.stopping:
+                raise Stopped
+            self.nb_man.cell_start(cell, index)
+            try:
+                self.execute_cell(cell, index)
+            except BaseException as error:
+                self.nb_man.cell_exception(self.nb.cells[index], cell_index=index, exception=error)
+                self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+                if isinstance(error, CellExecutionError):
+                    return
+                raise
+            self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+
+
+class Record(NotebookExecutionManager):  # type: ignore[misc]  # the base class is untyped
+    """papermill's record of an execution, saved atomically, and never calling "completed" what did not run."""
+
+    def __init__(self, nb: Any, setting: Setting, **options: Any) -> None:
+        super().__init__(nb, **options)
+        self._save_to = setting.save_to
+        self._saved_at, self._cost = 0.0, 0.0
+
+    def save(self, **_: Any) -> None:
+        """Save, unless the last time was so recent that saving would slow the run."""
+        if self._save_to is None:
+            super().save()
+        elif time.monotonic() - self._saved_at > max(0.5, self._cost / _SAVING_SHARE):
+            self._save_now()
+
+    def _save_now(self) -> None:
+        started = time.monotonic()
+        assert self._save_to is not None  # noqa: S101
+        artefacts.write_text(self._save_to, nbjson.writes(self.nb) + "\n")
+        self._saved_at = time.monotonic()
+        self._cost = self._saved_at - started
+
+    def notebook_complete(self, **_: Any) -> None:
+        """Note the end; cells that never started stay "pending"."""
+        self.end_time = self.now()
+        self.nb.metadata.papermill["end_time"] = self.end_time.isoformat()
+        self.nb.metadata.papermill["duration"] = (self.end_time - self.start_time).total_seconds()
+        self.cleanup_pbar()
+        if self._save_to is None:
+            super().save()
+        else:
+            self._save_now()
+
+
+def execute(nb: Any, *, setting: Setting | None = None, **options: Any) -> Any:
+    """Execute a notebook in place; what papermill's engine interface asks for.
+
+    Raises
+    ------
+    ParameterError
+        When papermill put a parameter in that the notebook does not declare.
+    DeadKernelError, CellTimeoutError, Stopped
+        When the kernel died, the time was up, or the run was asked to stop. A cell that failed does not raise:
+        papermill finds the error in the notebook.
+    """
+    own = setting or Setting(limit=options.get("execution_timeout"))
+    _prepare(nb, own)
+    record = Record(
+        nb, own, **{name: options[name] for name in ("output_path", "progress_bar", "log_output") if name in options}
+    )  # fmt: skip
+    record.notebook_start()
+    try:
+        _run(record, own, options)
+    finally:
+        record.cleanup_pbar()
+        record.notebook_complete()
+    return record.nb
+
+
+def _prepare(nb: Any, setting: Setting) -> None:
+    """Check and tidy what papermill put in: names, valid JSON, a fixed cell id, no paths of this machine."""
+    metadata = nb.metadata.papermill
+    _refuse_unknown(nb, metadata.get("parameters", {}))
+    metadata["parameters"] = portable(dict(metadata.get("parameters", {})))
+    metadata.update(setting.labels)
+    for cell in nb.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell["id"] = "injected-parameters"
+
+
+def _refuse_unknown(nb: Any, given: Mapping[str, Any]) -> None:
+    cells = [cell for cell in nb.cells if "parameters" in cell.metadata.get("tags", [])]
+    if not given or not cells:
+        return
+    known = [parameter.name for parameter in read_parameters(cells[0].source)]
+    problems = [f"unknown parameter {name}{nearest(name, known)}" for name in given if name not in known]
+    if problems:
+        raise ParameterError.from_problems(problems)
+
+
+def _run(record: Record, setting: Setting, options: Mapping[str, Any]) -> None:
+    if setting.manager is None:
+        run_sync(start)(setting)
+    client = _client(record, setting, options)
+    client.owns_km = True  # so that nbclient shuts the kernel down as if it had started it
+    try:
+        client.execute()
+    finally:
+        setting.watch.sweep()
+        tidy(setting)
+
+
+def _client(record: Record, setting: Setting, options: Mapping[str, Any]) -> Client:
+    watch = setting.watch
+    deadline = time.monotonic() + setting.limit if setting.limit else None
+    return Client(
+        record,
+        km=setting.manager,
+        watch=watch,
+        kernel_name="python3",
+        log=logging.getLogger("mlopskit.kernel"),
+        log_output=options.get("log_output", False),
+        stdout_file=options.get("stdout_file"),
+        stderr_file=options.get("stderr_file"),
+        startup_timeout=options.get("start_timeout", 60),
+        iopub_timeout=60,
+        timeout_func=(lambda _: max(deadline - time.monotonic(), 0.05)) if deadline else None,
+        on_notebook_start=setting.on_ready,
+        on_cell_execute=lambda cell_index, **_: watch.begin(cell_index),
+        on_cell_executed=lambda **_: watch.end(),
+    )

@@ -1,0 +1,230 @@
+"""One phase: its notebook through papermill in a fresh kernel, and the truth about how that ended.
+
+A phase is done only if every cell ran and its trace says ``finish``. Everything else has a name: a cell failed, the
+kernel was killed, the time was up, or somebody stopped the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlopskit.notebooks import code_cells, heading_above, load_notebook, original_index
+from mlopskit.runner.phases import Phase
+from mlopskit.runner.surroundings import HASH_SEED
+from mlopskit.runner.verdict import explain
+
+if TYPE_CHECKING:
+    from mlopskit.runner.kernels import Setting
+
+NOTEBOOK = "notebook.ipynb"
+KERNEL_LOG = "kernel.log"
+
+
+@dataclass
+class Order:
+    """What is to be executed, and the handle by which it is stopped.
+
+    Attributes
+    ----------
+    phase : Phase
+        Name and notebook.
+    project, folder : Path
+        The project and the run folder, both absolute.
+    given : mapping
+        Parameters to put in.
+    limit : float or None
+        Seconds for the phase.
+    emit : callable
+        Told what happens, as plain mappings.
+    setting : Setting or None
+        Where and how the notebook runs, once that was prepared; holds the kernel when it was started ahead.
+    """
+
+    phase: Phase
+    project: Path
+    folder: Path
+    given: Mapping[str, Any] = field(default_factory=dict)
+    limit: float | None = None
+    emit: Callable[[dict[str, Any]], None] = lambda _: None
+    setting: Setting | None = None
+    _asked: int = 0
+
+    @property
+    def home(self) -> Path:
+        """The folder of this phase in the run."""
+        return self.folder / self.phase.name
+
+    def stop(self) -> None:
+        """Stop: interrupt the kernel; when asked again, kill it. Safe to call from another thread at any time."""
+        self._asked += 1
+        if self.setting is not None:
+            self.setting.watch.stopping = True
+            self.setting.watch.signal(signal.SIGINT if self._asked == 1 else signal.SIGKILL)
+
+    @property
+    def stopped(self) -> bool:
+        """Tell whether `stop` was called."""
+        return self._asked > 0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a phase ended.
+
+    Attributes
+    ----------
+    status : str
+        ``done``, ``failed``, ``killed`` or ``timed-out``.
+    seconds : float
+        Wall time with kernel start and shutdown.
+    error : dict or None
+        ``name``, ``message``, ``cell`` (number of the code cell, from 1), ``id``, ``heading``, ``signal``.
+    cells, executed : int
+        Code cells in the notebook, and those that ran to their end.
+    """
+
+    status: str
+    seconds: float
+    error: dict[str, Any] | None
+    cells: int
+    executed: int
+
+
+def preload() -> None:
+    """Import what executing needs; called in a thread while the project is being checked."""
+    import papermill.execute  # noqa: F401
+
+    import mlopskit.runner.client  # noqa: F401
+
+
+def execute_phase(order: Order, upcoming: Order | None = None) -> Ending:
+    """Execute one phase and report how it ended; never raises for what a notebook does.
+
+    Parameters
+    ----------
+    order : Order
+        What to execute.
+    upcoming : Order, optional
+        The order after this one: its kernel is started while this one works, so that it need not be waited for.
+    """
+    from jupyter_core.utils import run_sync
+
+    from mlopskit.runner.kernels import start
+
+    started = time.monotonic()
+    setting = _prepared(order)
+    setting.on_ready = _start_ahead(upcoming)
+    setting.watch.stopping = order.stopped
+    error: BaseException | None = None
+    try:
+        if setting.manager is None:
+            run_sync(start)(setting)
+        _papermill(order, setting)
+    except Exception as caught:
+        error = caught
+    notebook = load_notebook(order.phase.path(order.project))
+    status, described = explain(error, notebook=notebook, setting=setting, stopped=order.stopped)
+    executed = max(0, setting.watch.executed - (1 if order.given else 0))
+    return Ending(status, round(time.monotonic() - started, 3), described, len(code_cells(notebook)), executed)
+
+
+def discard(order: Order) -> None:
+    """Kill a kernel that was started ahead and will not be used, and remove the traces of its start."""
+    from jupyter_core.utils import run_sync
+
+    from mlopskit.runner import kernels
+
+    if order.setting is not None and order.setting.manager is not None:
+        run_sync(kernels.discard)(order.setting)
+        order.setting = None
+        if order.home.is_dir() and not any(order.home.iterdir()):
+            order.home.rmdir()
+
+
+def _start_ahead(upcoming: Order | None) -> Callable[..., Awaitable[None]]:
+    async def on_ready(**_: Any) -> None:
+        from mlopskit.runner.kernels import start
+
+        if upcoming is not None:
+            with contextlib.suppress(Exception):  # the phase itself will try again, and say what is wrong
+                await start(_prepared(upcoming))
+
+    return on_ready
+
+
+def _prepared(order: Order) -> Setting:
+    """Return the order's setting, made when first asked for."""
+    from mlopskit.runner.kernels import Setting, Watch
+
+    if order.setting is None:
+        home = order.home
+        home.mkdir(parents=True, exist_ok=True)
+        order.setting = Setting(
+            environment=_environment(order),
+            cwd=order.project,
+            log=home / KERNEL_LOG,
+            save_to=home / NOTEBOOK,
+            labels={"input_path": order.phase.notebook, "output_path": f"{order.phase.name}/{NOTEBOOK}"},
+            limit=order.limit,
+            injected=bool(order.given),
+            watch=Watch(on_cell=_reporter(order)),
+        )
+    return order.setting
+
+
+def _reporter(order: Order) -> Callable[[int], None]:
+    """Return what tells the listener which cell starts, numbered as in the notebook as written."""
+    notebook = load_notebook(order.phase.path(order.project))
+    numbers = {index: number for number, index in enumerate(code_cells(notebook), start=1)}
+
+    def on_cell(index: int) -> None:
+        original = original_index(notebook, index, injected=bool(order.given))
+        if original != index and "parameters" in notebook["cells"][original].get("metadata", {}).get("tags", []):
+            return  # the cell that papermill put in belongs to the parameters cell
+        heading = heading_above(notebook, original)
+        place = {"cell": numbers.get(original, 0), "cells": len(numbers), "heading": heading}
+        order.emit({"event": "cell", "phase": order.phase.name, **place})
+
+    return on_cell
+
+
+def _environment(order: Order) -> dict[str, str]:
+    """Return the environment of a batch kernel: the caller's, and who it works for."""
+    return {
+        **{name: value for name, value in os.environ.items() if name != "JPY_SESSION_NAME"},
+        "MLOPSKIT_PROJECT": str(order.project),
+        "MLOPSKIT_RUN": str(order.folder),
+        "MLOPSKIT_PHASE": order.phase.name,
+        "PYTHONHASHSEED": HASH_SEED,
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+
+
+def _papermill(order: Order, setting: Setting) -> None:
+    import papermill
+    from papermill.engines import papermill_engines
+
+    from mlopskit.runner.engine import Engine
+
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # it logs failures that are reported here in words
+    logging.getLogger("mlopskit.kernel").setLevel(logging.CRITICAL)
+    papermill_engines.register("mlopskit", Engine)
+    path = str(order.phase.path(order.project)).replace("{", "{{").replace("}", "}}")  # papermill formats paths
+    papermill.execute_notebook(
+        path,
+        None,
+        parameters=dict(order.given),
+        engine_name="mlopskit",
+        kernel_name="python3",
+        language="python",
+        progress_bar=False,
+        setting=setting,
+    )

@@ -1,0 +1,96 @@
+"""What phases found, gathered from the artefacts that every phase may leave: criteria, alerts and a headline.
+
+The runner reads nothing else of a phase: ``criteria``, ``alerts``, ``software_alerts`` (Parquet) and ``summary``
+(JSON).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mlopskit.artefacts import plain
+
+ALERTS = ("alerts", "software_alerts")
+HEADLINE_PHASE = "evaluate"
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a Parquet table as plain data; none when there is no such file."""
+    if not path.is_file():
+        return []
+    import pyarrow.parquet as pq
+
+    return [plain(row) for row in pq.read_table(path).to_pylist()]
+
+
+def gather_criteria(folder: Path, phases: Iterable[str]) -> list[dict[str, Any]]:
+    """Return every criterion that a phase judged, with the phase that did."""
+    return [{**row, "phase": phase} for phase in phases for row in rows(folder / phase / "criteria.parquet")]
+
+
+def gather_alerts(folder: Path, phases: Iterable[str]) -> list[dict[str, Any]]:
+    """Return what monitoring raised: rows with status ``alert``."""
+    return [
+        {**row, "phase": phase}
+        for phase in phases
+        for name in ALERTS
+        for row in rows(folder / phase / f"{name}.parquet")
+        if row.get("status") == "alert"
+    ]
+
+
+def unjudged(
+    names: Iterable[tuple[str, float, str | None]], criteria: Iterable[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return an undecided entry for each declared criterion that no phase judged: silence is not success.
+
+    Parameters
+    ----------
+    names : iterable of (name, bound, on_undecided)
+        What the project file declares.
+    criteria : iterable of dict
+        What was judged.
+    """
+    judged = {row["name"] for row in criteria}
+    return [
+        {
+            "name": name,
+            "status": "undecided",
+            "value": None,
+            "low": None,
+            "high": None,
+            "bound": bound,
+            "reason": "no phase judged it",
+            "on_undecided": on_undecided,
+            "phase": None,
+        }
+        for name, bound, on_undecided in names
+        if name not in judged
+    ]
+
+
+def is_met(criterion: dict[str, Any]) -> bool:
+    """Tell whether a criterion lets the run pass: met, or undecided where the project file says to pass then."""
+    status = criterion["status"]
+    return bool(status == "met" or (status == "undecided" and criterion.get("on_undecided") == "pass"))
+
+
+def headline(folder: Path, phases: Iterable[str]) -> dict[str, Any] | None:
+    """Return the first fact of the evaluation's summary, else the first one that any phase states with an interval."""
+    ordered = sorted(phases, key=lambda name: name != HEADLINE_PHASE)
+    for phase in ordered:
+        for fact in _facts(folder / phase / "summary.json"):
+            if isinstance(fact.get("value"), int | float) and (phase == HEADLINE_PHASE or fact.get("low") is not None):
+                return {name: fact.get(name) for name in ("label", "value", "low", "high")} | {"phase": phase}
+    return None
+
+
+def _facts(path: Path) -> list[dict[str, Any]]:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8")).get("facts", [])
+    except (OSError, ValueError, AttributeError):
+        return []
+    return [fact for fact in facts if isinstance(fact, dict)]

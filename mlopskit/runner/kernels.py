@@ -1,0 +1,163 @@
+"""Kernels: fresh processes of the running Python, started ahead of the notebook that will use them.
+
+The kernelspec lives in memory, so neither a missing nor a foreign ``python3`` kernelspec on the machine matters.
+What happens in a kernel is noted in a `Watch` while it happens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from traitlets import Any as AnyTrait
+
+from mlopskit.runner.surroundings import HASH_SEED
+
+_ARGUMENTS = ["--log-level=50", "--HistoryManager.hist_file=:memory:"]  # the runner says in words what goes wrong
+
+
+@dataclass
+class Watch:
+    """What happens in one notebook, noted as it happens.
+
+    Attributes
+    ----------
+    on_cell : callable
+        Told the index of each code cell when it starts.
+    cell : int or None
+        Index of the cell that runs, or ran last.
+    executed : int
+        Code cells that ran to their end.
+    process : Popen or None
+        The kernel's process, once there is one.
+    stopping : bool
+        True when the run was asked to stop.
+    """
+
+    on_cell: Callable[[int], None] = lambda _: None
+    cell: int | None = None
+    executed: int = 0
+    process: Popen[bytes] | None = None
+    stopping: bool = False
+
+    def begin(self, index: int) -> None:
+        """Note that a cell starts."""
+        self.cell = index
+        self.on_cell(index)
+
+    def end(self) -> None:
+        """Note that a cell ran to its end, well or not."""
+        self.executed += 1
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the kernel and to everything that it started."""
+        if self.process is not None and self.process.pid and self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, number)
+
+    def sweep(self) -> None:
+        """Kill what the kernel left behind in its process group: servers, pools."""
+        if self.process is not None and hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+
+@dataclass
+class Setting:
+    """Where and how a notebook runs.
+
+    Attributes
+    ----------
+    environment : mapping
+        The kernel's whole environment.
+    cwd : Path or None
+        Its working directory; None is the caller's.
+    log : Path or None
+        File for what the kernel process prints past the notebook (crashes, C libraries); it is removed when empty.
+    save_to : Path or None
+        Where the notebook is saved, atomically.
+    labels : mapping
+        Put into the notebook's papermill metadata in the place of machine paths.
+    limit : float or None
+        Seconds for the whole notebook.
+    injected : bool
+        Whether papermill puts a cell with parameters in.
+    watch : Watch
+        Filled in while it runs.
+    manager : OwnPythonKernelManager or None
+        The kernel, once it was started.
+    on_ready : async callable or None
+        Called when the kernel answers, before the first cell.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=lambda: {**os.environ, "PYTHONHASHSEED": HASH_SEED})
+    cwd: Path | None = None
+    log: Path | None = None
+    save_to: Path | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    limit: float | None = None
+    injected: bool = False
+    watch: Watch = field(default_factory=Watch)
+    manager: OwnPythonKernelManager | None = None
+    on_ready: Callable[..., Awaitable[None]] | None = None
+
+
+class OwnPythonKernelManager(AsyncKernelManager):  # type: ignore[misc]  # the base class is untyped
+    """Starts kernels of the running Python, from a kernelspec that lies in no file."""
+
+    watch = AnyTrait(None, allow_none=True)
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """The kernelspec in memory."""
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python", metadata={"debugger": True})
+
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
+        await super()._async_launch_kernel(kernel_cmd, **options)
+        if self.watch is not None:
+            self.watch.process = getattr(self.provisioner, "process", None)
+
+
+async def start(setting: Setting) -> None:
+    """Start the kernel of a notebook; returns when its process runs, which is before it answers."""
+    manager = OwnPythonKernelManager(kernel_name="python3", watch=setting.watch)
+    cwd = {"cwd": str(setting.cwd)} if setting.cwd else {}
+    with _kernel_log(setting.log) as where:
+        await manager.start_kernel(extra_arguments=list(_ARGUMENTS), env=dict(setting.environment), **cwd, **where)
+    setting.manager = manager
+
+
+async def discard(setting: Setting) -> None:
+    """Kill a kernel that was started and will not be used."""
+    setting.watch.sweep()
+    if setting.manager is not None:
+        await setting.manager.shutdown_kernel(now=True)
+        setting.manager = None
+    tidy(setting)
+
+
+def tidy(setting: Setting) -> None:
+    """Remove the kernel's log when nothing was said in it."""
+    if setting.log is not None and setting.log.exists() and not setting.log.stat().st_size:
+        setting.log.unlink()
+
+
+@contextlib.contextmanager
+def _kernel_log(path: Path | None) -> Iterator[dict[str, Any]]:
+    """Give the kernel's own standard streams a file, so that they do not end up in the runner's."""
+    if path is None:
+        yield {}
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        yield {"stdout": file, "stderr": file}

@@ -1,0 +1,135 @@
+"""The manifest: ``run.json``, the contract that other programs read.
+
+It is written whole when the run starts, after each phase and at the end. Until the end it says ``interrupted``:
+whatever stops the runner, even a kill that nothing can catch, leaves a manifest that is true.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlopskit import artefacts
+from mlopskit.notebooks import code_cells, source_of
+from mlopskit.params import portable
+from mlopskit.runs import Record, read_trace
+
+FILE = "run.json"
+ENDED_WELL = ("done", "reused")
+ENDED_BADLY = ("failed", "killed", "timed-out")
+
+
+@dataclass
+class PhaseEntry:
+    """One phase in the manifest.
+
+    Attributes
+    ----------
+    name, notebook : str
+        The phase and its notebook, relative to the project.
+    status : str
+        ``done``, ``reused``, ``failed``, ``killed``, ``timed-out`` or ``never-ran``.
+    seconds : float or None
+        Wall time; None when it did not run here.
+    key : str
+        Fingerprint of code cells, parameters and environment.
+    reads, writes : list of dict
+        What passed, with SHA-256 and content digest.
+    error : dict or None
+        What went wrong, and in which cell.
+    reason : str or None
+        Why it was reused or never ran.
+    cells, executed : int or None
+        Code cells in the notebook, and those that ran to their end.
+    reused_from : str or None
+        The run that the results were copied from.
+    """
+
+    name: str
+    notebook: str
+    status: str = "never-ran"
+    seconds: float | None = None
+    key: str = ""
+    reads: list[dict[str, Any]] = field(default_factory=list)
+    writes: list[dict[str, Any]] = field(default_factory=list)
+    error: dict[str, Any] | None = None
+    reason: str | None = None
+    cells: int | None = None
+    executed: int | None = None
+    reused_from: str | None = None
+
+    def take_trace(self, folder: Path) -> None:
+        """Fill in reads and writes from the trace in the phase's folder."""
+        records = read_trace(folder)
+        self.reads = [asdict(record) for record in records if record.op in {"read", "source", "live", "absent"}]
+        last = {record.name: record for record in records if record.op == "write"}
+        self.writes = [_without_op(record) for record in last.values()]
+
+
+def _without_op(record: Record) -> dict[str, Any]:
+    return {name: value for name, value in asdict(record).items() if name != "op"}
+
+
+@dataclass
+class Manifest:
+    """One run, as ``run.json`` tells it; the fields are the contract."""
+
+    run: str
+    project: str
+    started: str
+    parameters: dict[str, dict[str, Any]]
+    seed: int | None
+    environment: dict[str, Any]
+    git: dict[str, Any] | None
+    phases: list[PhaseEntry]
+    status: str = "interrupted"
+    seconds: float = 0.0
+    base: str | None = None
+    criteria: list[dict[str, Any]] = field(default_factory=list)
+    alerts: list[dict[str, Any]] = field(default_factory=list)
+    headline: dict[str, Any] | None = None
+    schema_version: int = 1
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether every phase ended well."""
+        return all(phase.status in ENDED_WELL for phase in self.phases)
+
+    def save(self, folder: Path) -> None:
+        """Write ``run.json``, the old one or the whole new one."""
+        artefacts.write_text(folder / FILE, artefacts.to_json(portable(asdict(self))))
+
+
+def load(folder: Path) -> dict[str, Any]:
+    """Read the manifest of a run folder as plain data.
+
+    Raises
+    ------
+    OSError, ValueError
+        When there is none or it is damaged.
+    """
+    found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    if not isinstance(found, dict) or "run" not in found:
+        raise ValueError(f"{folder / FILE} is not a manifest")
+    return found
+
+
+def common_seed(parameters: Mapping[str, Mapping[str, Any]]) -> int | None:
+    """Return the value of ``seed`` when all phases that have one agree, else None."""
+    seeds = {values["seed"] for values in parameters.values() if isinstance(values.get("seed"), int)}
+    return seeds.pop() if len(seeds) == 1 else None
+
+
+def phase_key(notebook: Mapping[str, Any], parameters: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
+    """Fingerprint what a phase computes with: code cells (not Markdown), parameters, interpreter and versions."""
+    said = {
+        "code": [source_of(notebook["cells"][index]) for index in code_cells(notebook)],
+        "parameters": portable(dict(parameters)),
+        "python": environment["python"],
+        "distributions": environment["distributions"],
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

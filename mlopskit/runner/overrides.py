@@ -1,0 +1,147 @@
+"""Overrides: values for parameters from ``mlops.toml`` and from the command line, checked for all phases at once.
+
+The command line wins over ``[parameters.<phase>]``, which wins over the notebook's own default. A name without a
+phase, as in ``-p seed=7``, reaches every phase that declares it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlopskit.errors import MlopskitError, ParameterError, UsageError, listing, nearest
+from mlopskit.params import Parameter, check_overrides, notebook_parameters
+from mlopskit.runner.phases import Phase
+from mlopskit.values import Text
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The parameters of one phase.
+
+    Attributes
+    ----------
+    declared : list of Parameter
+        The schema in the notebook.
+    values : dict
+        Every parameter's value in this run.
+    given : dict
+        Those that were overridden: what is put into the notebook.
+    """
+
+    declared: list[Parameter]
+    values: dict[str, Any]
+    given: dict[str, Any]
+
+
+def declarations(project: Path, phases: Sequence[Phase]) -> dict[str, list[Parameter]]:
+    """Read the parameters cells of all phases.
+
+    Raises
+    ------
+    MlopskitError
+        When a notebook is missing or has not the form; all problems at once.
+    """
+    found, problems = {}, []
+    for phase in phases:
+        try:
+            found[phase.name] = notebook_parameters(phase.path(project))
+        except MlopskitError as error:
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise ParameterError.from_problems(str(problem) for problem in problems)
+    return found
+
+
+def combine(
+    declared: Mapping[str, list[Parameter]],
+    *,
+    table: Mapping[str, Mapping[str, Any]],
+    arguments: Iterable[str] = (),
+    executed: Container[str] | None = None,
+) -> dict[str, Parameters]:
+    """Resolve the parameters of every phase.
+
+    Parameters
+    ----------
+    declared : mapping
+        Phase → its parameters.
+    table : mapping
+        ``[parameters]`` of the project file.
+    arguments : iterable of str
+        ``phase.name=value`` or ``name=value``, as given to ``-p``.
+    executed : container of str, optional
+        The phases that arguments may reach; all by default.
+
+    Raises
+    ------
+    ParameterError
+        Every problem at once; a `UsageError` when one of them was typed on the command line.
+    """
+    problems: list[str] = []
+    given: dict[str, dict[str, Any]] = {phase: {} for phase in declared}
+    for phase, values in table.items():
+        if phase in given:
+            given[phase].update(values)
+        else:
+            problems.append(f"[parameters.{phase}]: there is no phase {phase}{nearest(phase, given)}; {_phases(given)}")
+    reach = {phase: known for phase, known in declared.items() if executed is None or phase in executed}
+    typed = []
+    for argument in arguments:
+        typed += _left_out(argument, declared, reach) or _apply(argument, reach, given)
+    combined = {}
+    for phase, parameters in declared.items():
+        values, wrong = check_overrides(parameters, given[phase], where=f"{phase}.")
+        for problem in wrong:
+            (typed if _is_typed(problem, given[phase], phase) else problems).append(problem)
+        combined[phase] = Parameters(
+            parameters, values, {name: values[name] for name in given[phase] if name in values}
+        )
+    if typed:
+        raise UsageError.from_problems([*problems, *typed])
+    if problems:
+        raise ParameterError.from_problems(problems)
+    return combined
+
+
+def _is_typed(problem: str, given: Mapping[str, Any], phase: str) -> bool:
+    """Tell whether a problem is about a value from the command line."""
+    names = [name for name, value in given.items() if isinstance(value, Text)]
+    return any(re.search(rf"{re.escape(phase)}\.{re.escape(name)}\b", problem) for name in names)
+
+
+def _phases(names: Iterable[str]) -> str:
+    return f"phases are {listing(names, limit=30)}"
+
+
+def _left_out(argument: str, declared: Mapping[str, Any], reach: Mapping[str, Any]) -> list[str]:
+    """Refuse a value for a phase that is not executed: it would be shown and have had no effect."""
+    phase = argument.partition("=")[0].strip().rpartition(".")[0]
+    if phase in declared and phase not in reach:
+        return [
+            f"-p {argument}: {phase} is not executed in this run, so the value would have no effect; add it to --only"
+        ]
+    return []
+
+
+def _apply(argument: str, declared: Mapping[str, list[Parameter]], given: dict[str, dict[str, Any]]) -> list[str]:
+    """Add one ``-p`` argument to `given`; return what is wrong with it."""
+    path, equals, value = argument.partition("=")
+    phase, dot, name = path.strip().rpartition(".")
+    if not equals or not name:
+        return [f"-p {argument} is not of the form phase.name=value, for example -p model.seed=7"]
+    if dot and phase not in declared:
+        return [f"-p {argument}: there is no phase {phase}{nearest(phase, declared)}; {_phases(declared)}"]
+    phases = [phase] if dot else [key for key, known in declared.items() if any(item.name == name for item in known)]
+    if not phases:
+        known = sorted({item.name for parameters in declared.values() for item in parameters})
+        guess = nearest(name, known)
+        return [f"-p {argument}: no phase has a parameter {name}{guess}; there are {listing(known, limit=40)}"]
+    for key in phases:
+        given[key][name] = Text(value)
+    return []

@@ -1,0 +1,282 @@
+"""A run from plan to report.
+
+`execute` makes the run folder, executes phase after phase, keeps the manifest true at every moment and renders the
+report, also when a phase failed or the run was stopped.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlopskit import artefacts
+from mlopskit.errors import RunError
+from mlopskit.notebooks import load_notebook
+from mlopskit.params import portable
+from mlopskit.runner import findings, lineage, manifest, reuse, surroundings
+from mlopskit.runner.execution import Order
+from mlopskit.runner.interruption import Interruption
+from mlopskit.runner.manifest import ENDED_WELL, Manifest, PhaseEntry
+from mlopskit.runner.phases import Phase
+from mlopskit.runner.planning import Plan
+from mlopskit.runner.presence import present
+from mlopskit.runner.worker import Worker
+from mlopskit.runs import is_finished
+
+Event = Mapping[str, Any]
+Listener = Callable[[Event], None]
+
+
+def execute(plan: Plan, *, listener: Listener = lambda _: None) -> Outcome:
+    """Make the run that `plan` describes.
+
+    Parameters
+    ----------
+    plan : Plan
+        From `plan`.
+    listener : callable
+        Told what happens, as plain mappings with an ``event``: ``run``, ``phase``, ``cell``, ``ended``, ``note``,
+        ``finished``.
+
+    Returns
+    -------
+    Outcome
+        Also for a run that failed or was stopped.
+
+    Raises
+    ------
+    RunError
+        When the run folder cannot be made.
+    """
+    return _Execution(plan, listener).run()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run.
+
+    Attributes
+    ----------
+    folder : Path
+        The run folder.
+    manifest : Manifest
+        What ``run.json`` says.
+    report : Path or None
+        The report, unless it could not be rendered.
+    """
+
+    folder: Path
+    manifest: Manifest
+    report: Path | None
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed; 1 failed or interrupted; 3 a criterion was not met; 4 monitoring raised an alert."""
+        codes = {"failed": 1, "interrupted": 1, "criteria-not-met": 3}
+        return codes.get(self.manifest.status, 4 if self.manifest.alerts else 0)
+
+
+@dataclass
+class _Execution:
+    """The state of one run while it is being made."""
+
+    plan: Plan
+    listener: Listener
+    folder: Path = field(init=False)
+    manifest: Manifest = field(init=False)
+    started: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+
+    def run(self) -> Outcome:
+        self.folder = _make_folder(self.plan.runs, self.started)
+        self.manifest = self._first_manifest()
+        self._save()
+        names = [phase.name for phase in self.plan.phases]
+        self._tell("run", run=self.folder.name, folder=str(self.folder), phases=names)
+        with Interruption() as interruption, present(self.folder):
+            with Worker(self._orders(interruption), interruption, self.listener) as worker:
+                for phase, entry in zip(self.plan.phases, self.manifest.phases, strict=True):
+                    self._advance(phase, entry, worker, stopped=interruption.happened)
+                    self._save()
+            return self._conclude(interrupted=interruption.happened)
+
+    def _orders(self, interruption: Interruption) -> list[Order]:
+        return [
+            Order(
+                phase,
+                self.plan.project,
+                self.folder,
+                given=self.plan.parameters[phase.name].given,
+                limit=self.plan.limit,
+                emit=interruption.queue.put,
+            )
+            for phase in self.plan.phases
+            if phase.name in self.plan.chosen
+        ]
+
+    def _first_manifest(self) -> Manifest:
+        values = {phase: parameters.values for phase, parameters in self.plan.parameters.items()}
+        surrounding = surroundings.environment()
+        entries = []
+        for phase in self.plan.phases:
+            entry = PhaseEntry(phase.name, phase.notebook)
+            if phase.name in self.plan.chosen:
+                notebook = load_notebook(phase.path(self.plan.project))
+                entry.key = manifest.phase_key(notebook, values[phase.name], surrounding)
+            entries.append(entry)
+        return Manifest(
+            run=self.folder.name,
+            project=self.plan.scope.project.name,
+            started=_iso(self.started),
+            parameters=values,
+            seed=manifest.common_seed(values),
+            environment=surrounding,
+            git=surroundings.git_state(self.plan.project),
+            phases=entries,
+            base=self.plan.base.name if self.plan.base else None,
+        )
+
+    def _advance(self, phase: Phase, entry: PhaseEntry, worker: Worker, *, stopped: bool) -> None:
+        """Bring one phase to its end: executed, reused, or left out with the reason."""
+        blocking = next((item for item in self.manifest.phases if item.status in manifest.ENDED_BADLY), None)
+        if stopped:
+            entry.reason = "the run was stopped before this phase"
+        elif blocking is not None:
+            entry.reason = f"{blocking.name} did not end well"
+        elif phase.name in self.plan.chosen:
+            self._execute(phase, entry, worker)
+        else:
+            self._reuse(phase, entry)
+        self._tell(
+            "ended",
+            phase=entry.name,
+            status=entry.status,
+            seconds=entry.seconds,
+            cells=entry.cells,
+            error=entry.error,
+            reason=entry.reason,
+        )
+
+    def _execute(self, phase: Phase, entry: PhaseEntry, worker: Worker) -> None:
+        index = self.plan.phases.index(phase) + 1
+        self._tell("phase", phase=phase.name, index=index, of=len(self.plan.phases))
+        lineage.append(self.folder, [lineage.started(self.folder.name, self.manifest.project, entry, when=_now())])
+        ending = worker.execute(phase.name)
+        entry.status, entry.seconds, entry.error = ending.status, ending.seconds, ending.error
+        entry.cells, entry.executed = ending.cells, ending.executed
+        entry.take_trace(self.folder / phase.name)
+        lineage.append(self.folder, [lineage.ended(self.folder.name, self.manifest.project, entry, when=_now())])
+
+    def _reuse(self, phase: Phase, entry: PhaseEntry) -> None:
+        base = self.plan.base
+        if base is None:
+            entry.reason = "left out"
+            return
+        before = self._previous(base, phase)
+        misfit = self._misfit(base, phase, before)
+        if misfit is not None:
+            entry.reason = f"left out, and {misfit}"
+            return
+        try:
+            reuse.copy_phase(base, self.folder, phase.name)
+        except RunError as error:
+            entry.reason = f"left out, and {error}"
+            return
+        entry.status, entry.seconds, entry.reused_from = "reused", 0.0, base.name
+        entry.key, entry.reason = before.key, f"copied from {base.name}"
+        self.manifest.parameters[phase.name] = before.parameters
+        entry.take_trace(self.folder / phase.name)
+        lineage.append(self.folder, [lineage.ended(self.folder.name, self.manifest.project, entry, when=_now())])
+
+    def _previous(self, base: Path, phase: Phase) -> reuse.Previous:
+        """Return what the base run says of a phase; a damaged manifest says nothing."""
+        values = self.plan.parameters[phase.name].values if phase.name in self.plan.parameters else {}
+        return reuse.previous(base, phase.name, otherwise=portable(values))
+
+    def _misfit(self, base: Path, phase: Phase, before: reuse.Previous) -> str | None:
+        """Say why the base run's results of a phase do not belong into this run, or None."""
+        if not (base / phase.name).is_dir() or not is_finished(base / phase.name):
+            return f"{base.name} has no finished results of it"
+        current = {item["name"]: item["digest"] for done in self.manifest.phases for item in done.writes}
+        stale = reuse.outdated(base, phase.name, current)
+        if stale is not None:
+            return f"its results in {base.name} were made from another {stale}"
+        wanted = self.plan.parameters.get(phase.name)
+        if phase.name not in self.plan.needed and wanted and portable(wanted.values) != before.parameters:
+            return f"its results in {base.name} were made with other parameters"
+        return None
+
+    def _conclude(self, *, interrupted: bool) -> Outcome:
+        """Gather what was found, write the last manifest, move ``latest``, render the report."""
+        made = self.manifest
+        ended = [entry.name for entry in made.phases if entry.status in ENDED_WELL]
+        made.criteria = findings.gather_criteria(self.folder, ended)
+        if made.complete:
+            declared = [(item.name, item.bound, item.on_undecided) for item in self.plan.scope.criterion]
+            made.criteria += findings.unjudged(declared, made.criteria)
+        made.alerts = findings.gather_alerts(self.folder, ended)
+        made.headline = findings.headline(self.folder, ended)
+        made.status = judge(made, interrupted=interrupted)
+        self._save()
+        if made.complete:
+            artefacts.write_text(self.plan.runs / "latest", f"{self.folder.name}\n")
+        report = self._render()
+        self._tell(
+            "finished",
+            run=made.run,
+            status=made.status,
+            seconds=made.seconds,
+            criteria=made.criteria,
+            alerts=made.alerts,
+            report=str(report) if report else None,
+        )
+        return Outcome(self.folder, made, report)
+
+    def _render(self) -> Path | None:
+        """Render the report; a fault in it must not take the run with it, but it is said."""
+        try:
+            from mlopskit.runner.report import render
+
+            return render(self.folder)
+        except Exception as error:
+            self._tell("note", text=f"The report could not be rendered ({type(error).__name__}: {error}).")
+            return None
+
+    def _save(self) -> None:
+        self.manifest.seconds = round((dt.datetime.now(dt.UTC) - self.started).total_seconds(), 3)
+        self.manifest.save(self.folder)
+
+    def _tell(self, event: str, **content: Any) -> None:
+        self.listener({"event": event, **content})
+
+
+def judge(made: Manifest, *, interrupted: bool) -> str:
+    """Return the status of a run from what its phases did and which criteria were met."""
+    if any(entry.status in manifest.ENDED_BADLY for entry in made.phases):
+        return "interrupted" if interrupted else "failed"
+    if interrupted and not made.complete:
+        return "interrupted"
+    return "passed" if all(findings.is_met(item) for item in made.criteria) else "criteria-not-met"
+
+
+def _make_folder(runs: Path, when: dt.datetime) -> Path:
+    folder = runs / f"{when:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise RunError(
+            f"The run folder cannot be made in {runs} ({error.strerror}). "
+            "Make that folder writable, or name another with --out."
+        ) from None
+    return folder
+
+
+def _iso(moment: dt.datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _now() -> str:
+    return _iso(dt.datetime.now(dt.UTC))

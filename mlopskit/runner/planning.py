@@ -1,0 +1,110 @@
+"""The plan of a run: everything that can be checked without a kernel, checked before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlopskit.runner import reuse
+from mlopskit.runner.overrides import Parameters, combine, declarations
+from mlopskit.runner.phases import PHASES, Phase, require_notebooks, select
+from mlopskit.scope import PROJECT_FILE, Scope
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do; everything in it has been checked.
+
+    Attributes
+    ----------
+    project : Path
+        The project folder, absolute.
+    runs : Path
+        Where the run folder will be made.
+    scope : Scope
+        The project file.
+    phases : tuple of Phase
+        All phases of the project, in order.
+    chosen : frozenset of str
+        Those that are executed; the others come from `base`, where they still fit.
+    parameters : mapping
+        Phase → its parameters, resolved.
+    base : Path or None
+        The run that phases are copied from.
+    limit : float or None
+        Seconds for each phase.
+    """
+
+    project: Path
+    runs: Path
+    scope: Scope
+    phases: tuple[Phase, ...]
+    chosen: frozenset[str]
+    parameters: Mapping[str, Parameters]
+    base: Path | None = None
+    limit: float | None = None
+
+    @property
+    def needed(self) -> list[str]:
+        """Phases before the last one executed that are not executed themselves."""
+        last = max(index for index, phase in enumerate(self.phases) if phase.name in self.chosen)
+        return [phase.name for phase in self.phases[:last] if phase.name not in self.chosen]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which phases to execute: by name, or from one to another; nothing given means all."""
+
+    only: Sequence[str] = ()
+    first: str | None = None
+    last: str | None = None
+    base: str | None = None
+
+
+def plan(
+    project: Path,
+    *,
+    arguments: Sequence[str] = (),
+    choice: Choice = Choice(),
+    runs: Path | None = None,
+    limit: float | None = None,
+    phases: Sequence[Phase] = PHASES,
+) -> Plan:
+    """Check a project and say what a run of it will do. Nothing is written and no kernel starts.
+
+    Parameters
+    ----------
+    project : Path
+        The folder with ``mlops.toml``.
+    arguments : sequence of str
+        ``phase.name=value``, as given to ``-p``.
+    choice : Choice
+        Which phases to execute, and the run to take the others from.
+    runs : Path, optional
+        Where run folders are made; ``runs`` in the project by default.
+    limit : float, optional
+        Seconds for each phase.
+    phases : sequence of Phase
+        All phases, in order.
+
+    Raises
+    ------
+    ProjectError, ParameterError, NotebookError, RunError
+        For the first kind of problem found, all problems of that kind at once.
+    """
+    project = project.resolve()
+    runs = (runs or project / "runs").resolve()
+    scope = Scope.load(project / PROJECT_FILE)
+    chosen = select(phases, only=choice.only, first=choice.first, last=choice.last)
+    require_notebooks(project, chosen)
+    present = [phase for phase in phases if phase in chosen or phase.path(project).is_file()]
+    names = frozenset(phase.name for phase in chosen)
+    declared = declarations(project, present)
+    parameters = combine(declared, table=scope.parameters, arguments=arguments, executed=names)
+    made = Plan(project, runs, scope, tuple(phases), names, parameters, None, limit)
+    if not made.needed and choice.base is None:
+        return made
+    base = reuse.find_base(runs, choice.base)
+    reuse.check_base(base, made.needed)
+    return replace(made, base=base)

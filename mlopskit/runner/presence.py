@@ -1,0 +1,50 @@
+"""Presence: whether somebody is working on a run right now.
+
+A manifest says ``interrupted`` until the run has ended. What tells a run that goes on from one whose runner was
+killed is a file lock, which the operating system takes back whatever happens to the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+FILE = ".running"
+
+
+@contextmanager
+def present(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run folder while the block runs; where there are no file locks, do nothing."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    path = folder / FILE
+    with path.open("w", encoding="utf-8") as file:
+        with suppress(OSError):  # a file system without locks; the run itself does not depend on it
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def is_running(folder: Path) -> bool:
+    """Tell whether a process holds the lock of a run folder."""
+    path = folder / FILE
+    if not path.is_file():
+        return False
+    try:
+        import fcntl
+
+        with path.open(encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except ImportError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

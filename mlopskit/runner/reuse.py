@@ -1,0 +1,124 @@
+"""Reusing phases: whole phases of a finished run copied into a new one, each artefact held to its hash.
+
+Copied, never linked: a file saved in JupyterLab would change through a link. Where the file system can, a copy
+shares its blocks with the original until one of them is written.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlopskit import artefacts
+from mlopskit.errors import RunError
+from mlopskit.runner import manifest
+from mlopskit.runs import is_finished, latest_run, read_trace, written
+
+_FICLONE = 0x40049409
+
+
+def find_base(runs: Path, name: str | None) -> Path:
+    """Return the folder of the run to take phases from: the one named, else the one that ``latest`` names.
+
+    Raises
+    ------
+    RunError
+        When there is none.
+    """
+    if name is None:
+        found = latest_run(runs)
+        if found is None:
+            raise RunError(
+                f"There is no finished run in {runs} to take the other phases from. "
+                "Make a whole one with `mlopskit run`, or name one with --base."
+            )
+        return found
+    for folder in (runs / name, Path(name)):
+        if (folder / "run.json").is_file():
+            return folder.resolve()
+    raise RunError.from_unknown_run(name, sorted(path.parent.name for path in runs.glob("*/run.json")))
+
+
+def check_base(base: Path, phases: Sequence[str]) -> None:
+    """Refuse a base run that lacks one of the phases or whose artefacts are damaged.
+
+    Raises
+    ------
+    RunError
+        Names the phase or the artefact.
+    """
+    for phase in phases:
+        if not is_finished(base / phase):
+            raise RunError.from_missing_phase(phase, base.name)
+        for file, record in written(base / phase).items():
+            path = base / phase / file
+            if not path.exists() or artefacts.sha256(path) != record.sha256:
+                raise RunError.from_damaged(f"{base.name}/{record.name}")
+
+
+def copy_phase(base: Path, folder: Path, phase: str) -> None:
+    """Copy one phase with its notebook and trace; it appears whole or not at all, and is what the base wrote.
+
+    Raises
+    ------
+    RunError
+        When an artefact of the copy is not what its phase wrote.
+    """
+    with artefacts.replacing(folder / phase) as draft:
+        shutil.copytree(base / phase, draft, copy_function=_copy)
+        for file, record in written(draft).items():
+            if artefacts.sha256(draft / file) != record.sha256:
+                raise RunError.from_damaged(f"{base.name}/{record.name}")
+
+
+@dataclass(frozen=True)
+class Previous:
+    """What a base run's manifest says of one phase."""
+
+    key: str
+    parameters: dict[str, Any]
+
+
+def previous(base: Path, phase: str, *, otherwise: dict[str, Any]) -> Previous:
+    """Return key and parameters of a phase in the base run; `otherwise` stands in where its manifest is damaged."""
+    try:
+        said = manifest.load(base)
+        key = next(str(entry["key"]) for entry in said["phases"] if entry["name"] == phase)
+        return Previous(key, dict(said["parameters"][phase]))
+    except (OSError, ValueError, KeyError, StopIteration):
+        return Previous("", otherwise)
+
+
+def outdated(base: Path, phase: str, current: Mapping[str, str]) -> str | None:
+    """Return the first artefact that the phase read and that is another one now, or None.
+
+    Parameters
+    ----------
+    base : Path
+        Run folder that holds the phase.
+    phase : str
+        Its name.
+    current : mapping
+        ``phase/file`` → content digest of what this run has so far; volatile artefacts are not compared.
+    """
+    for record in read_trace(base / phase):
+        compared = record.op == "read" and not record.volatile and not record.name.startswith(f"{phase}/")
+        if compared and current.get(record.name) != record.digest:
+            return record.name
+    return None
+
+
+def _copy(source: str, target: str) -> str:
+    """Copy a file, sharing blocks where the file system offers it."""
+    try:
+        import fcntl
+
+        with open(source, "rb") as old, open(target, "wb") as new:  # noqa: PTH123  plain strings from copytree
+            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
+        shutil.copystat(source, target)
+    except (ImportError, OSError):
+        shutil.copy2(source, target)
+    return target

@@ -1,0 +1,83 @@
+"""What a run happened in: interpreter, platform, installed versions, state of the version control.
+
+Recorded in the manifest so that a difference between two runs can be traced to a cause. Nothing here names a user
+or a host.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+HASH_SEED = "0"
+"""`PYTHONHASHSEED` of every kernel: with one fixed value the order of sets does not change from run to run."""
+
+
+def requirements() -> list[str]:
+    """Return the requirement lines of the installed mlopskit, extras left out; empty when it is not installed."""
+    try:
+        lines = metadata.requires("mlopskit") or []
+    except metadata.PackageNotFoundError:
+        return []
+    return sorted(line for line in lines if "extra ==" not in line)
+
+
+def distribution_of(requirement: str) -> str:
+    """Return the name that a requirement line starts with.
+
+    Examples
+    --------
+    >>> distribution_of("httpx<1,>=0.27")
+    'httpx'
+    """
+    found = re.match(r"[A-Za-z0-9._-]+", requirement)
+    return found[0] if found else requirement
+
+
+def version_of(distribution: str) -> str | None:
+    """Return the installed version, or None."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def environment() -> dict[str, Any]:
+    """Describe interpreter, platform and the main distributions."""
+    names = ["mlopskit", *map(distribution_of, requirements())]
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "hash_seed": HASH_SEED,
+        "distributions": {name: version for name in names if (version := version_of(name)) is not None},
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Return commit and whether files differ from it; None outside a repository or without git."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain", "--untracked-files=normal"))}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],  # noqa: S607  found on the path, as in a shell
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

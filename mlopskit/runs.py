@@ -1,0 +1,432 @@
+"""One run: a folder that anyone can read, compare, repeat and share.
+
+Each phase reads what earlier phases wrote and writes only its own. What it read and wrote is recorded with SHA-256 as
+it happens, in ``<phase>/trace.jsonl``; manifest, lineage, caching and comparison all come from that record. Batch runs
+live in ``runs/<UTC time>-<6 hex>``; a notebook run by hand writes to ``runs/scratch``, which falls through, by whole
+phases, to one finished run.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mlopskit import artefacts
+from mlopskit.errors import ProjectError, RunError
+from mlopskit.scope import PROJECT_FILE, Baseline, Criterion, Data, Deployment, Model, Monitoring, Project, Scope
+
+T = TypeVar("T")
+
+SCRATCH = "scratch"
+TRACE = "trace.jsonl"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of a phase's trace.
+
+    Attributes
+    ----------
+    op : str
+        ``write`` and ``read`` of an artefact, ``source`` for a file outside the runs, ``live`` for a database or URL,
+        ``finish`` at the end of the notebook.
+    name : str
+        ``phase/file`` for artefacts, the path or a description for the rest.
+    sha256, digest : str
+        Of the bytes, and of the content (they differ for models only).
+    bytes : int
+        Size on disk.
+    volatile : bool
+        True for what measures time and is left out of equality.
+    """
+
+    op: str
+    name: str
+    sha256: str = ""
+    digest: str = ""
+    bytes: int = 0
+    volatile: bool = False
+
+
+def read_trace(folder: Path) -> list[Record]:
+    """Return the records of a phase folder, oldest first; a torn last line (a killed kernel) is left out."""
+    path = folder / TRACE
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(Record(**json.loads(line)))
+        except (ValueError, TypeError):
+            break
+    return records
+
+
+def is_finished(folder: Path) -> bool:
+    """Tell whether the phase in `folder` ran to its end."""
+    return any(record.op == "finish" for record in read_trace(folder))
+
+
+def written(folder: Path) -> dict[str, Record]:
+    """Return what a phase wrote: file name → its last record."""
+    return {Path(record.name).name: record for record in read_trace(folder) if record.op == "write"}
+
+
+@dataclass(frozen=True)
+class FrozenScope:
+    """The project file as this run froze it; a table is read, and recorded as read, when it is first used."""
+
+    run: Run
+
+    def _table(self, name: str) -> Any:
+        return self.run.read(f"scope/{name}")
+
+    @cached_property
+    def project(self) -> Project:
+        """Question, decision and roles."""
+        return Project.model_validate(self._table("project"))
+
+    @cached_property
+    def data(self) -> Data:
+        """Source, target and the columns' meaning."""
+        return Data.model_validate(self._table("data"))
+
+    @cached_property
+    def model(self) -> Model:
+        """Headline metric, candidates, budget."""
+        return Model.model_validate(self._table("model"))
+
+    @cached_property
+    def baseline(self) -> list[Baseline]:
+        """What the model has to beat."""
+        return [Baseline.model_validate(item) for item in self._table("baseline")]
+
+    @cached_property
+    def criterion(self) -> list[Criterion]:
+        """What makes the model acceptable."""
+        return [Criterion.model_validate(item) for item in self._table("criterion")]
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        """The six questions, strategy and automation."""
+        return Deployment.model_validate(self._table("deployment"))
+
+    @cached_property
+    def monitoring(self) -> Monitoring:
+        """Windows, thresholds, who is told."""
+        return Monitoring.model_validate(self._table("monitoring"))
+
+
+class Run:
+    """One phase's view of one run folder: artefacts in and out, each recorded.
+
+    Parameters
+    ----------
+    project : Path
+        The folder that holds ``mlops.toml``.
+    folder : Path
+        The run folder.
+    phase : str
+        The phase that reads and writes here.
+    base : Path, optional
+        A finished run that whole phases are read from when this folder lacks them (scratch only).
+    """
+
+    def __init__(self, project: Path, folder: Path, phase: str, *, base: Path | None = None) -> None:
+        self.project, self.folder, self.phase, self.base = project, folder, phase, base
+        self._seen: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Run {self.folder.name}, phase {self.phase}"
+
+    @property
+    def home(self) -> Path:
+        """The folder of this phase."""
+        return self.folder / self.phase
+
+    @cached_property
+    def scope(self) -> FrozenScope:
+        """The project file as the scope phase froze it."""
+        return FrozenScope(self)
+
+    def load_project_file(self) -> Scope:
+        """Read and check ``mlops.toml`` itself; only the scope phase does."""
+        return Scope.load(self.source_file(PROJECT_FILE))
+
+    def freeze(self, scope: Scope) -> None:
+        """Write each table of the project file as an artefact of its own, so that a change touches only its readers."""
+        for name, table in scope.tables().items():
+            self.write(name, table)
+
+    def write(self, name: str, value: T, *, volatile: bool = False) -> T:
+        """Keep a value as an artefact of this phase and return it, so that a cell can end with it.
+
+        Parameters
+        ----------
+        name : str
+            A plain name without folder or extension; the extension follows from the value (table → Parquet, chart →
+            SVG, text → Markdown, estimator → skops, everything else → JSON).
+        value : object
+            What to keep.
+        volatile : bool
+            True for what measures time: it is left out when runs are compared.
+
+        Raises
+        ------
+        RunError
+            When the name has a folder in it.
+        """
+        self._check_name(name)
+        path = self.home / f"{name}{artefacts.extension_of(value)}"
+        artefacts.write(value, path)
+        self._record_write(path, volatile=volatile)
+        return value
+
+    @contextmanager
+    def write_folder(self, name: str, *, volatile: bool = False) -> Iterator[Path]:
+        """Yield an empty folder to fill; it becomes an artefact when the block ends well."""
+        self._check_name(name)
+        path = self.home / name
+        with artefacts.replacing(path) as draft:
+            draft.mkdir()
+            yield draft
+        self._record_write(path, volatile=volatile)
+
+    def read(self, name: str) -> Any:
+        """Read an artefact by ``phase/name``, with or without extension.
+
+        Returns
+        -------
+        DataFrame, dict or list, str, Chart, estimator, or Path for a folder
+
+        Raises
+        ------
+        RunError
+            When the phase has not ended, never wrote it, or the bytes are no longer those it wrote; in scratch also
+            when it was made from something that has changed since.
+        """
+        phase, _, wanted = name.partition("/")
+        folder = self.phase_folder(phase)
+        record = self._find(folder, name, wanted)
+        path = folder / Path(record.name).name
+        if artefacts.sha256(path) != record.sha256:
+            raise RunError.from_damaged(record.name)
+        self._append(Record("read", record.name, record.sha256, record.digest, record.bytes, record.volatile))
+        return self._load(path)
+
+    def has(self, name: str) -> bool:
+        """Tell whether an artefact exists; looking is recorded, since the answer may steer the phase."""
+        try:
+            self._find(self.phase_folder(name.partition("/")[0]), name, name.partition("/")[2])
+        except RunError:
+            self._append(Record("absent", name))
+            return False
+        return True
+
+    def phase_folder(self, phase: str) -> Path:
+        """Return the folder with the finished results of a phase: this run's, else the base run's.
+
+        Raises
+        ------
+        RunError
+            When neither has it, or when what it was made from is not what is current (scratch only).
+        """
+        own = self.folder / phase
+        if phase == self.phase:
+            return own
+        if is_finished(own):
+            return self._current(own, phase)
+        if self.base is None or own.exists():
+            raise RunError.from_missing_phase(phase, self.folder.name)
+        if not is_finished(self.base / phase):
+            raise RunError.from_missing_phase(phase, f"{self.folder.name} or its base run {self.base.name}")
+        return self._current(self.base / phase, phase)
+
+    def source_file(self, path: str | Path, *, name: str = "") -> Path:
+        """Return a file outside the runs, relative to the project, and record its hash as read.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file, relative to the project.
+        name : str
+            What the record calls it, where a path would differ from machine to machine.
+
+        Raises
+        ------
+        RunError
+            When it does not exist or is not readable.
+        """
+        full = (self.project / path).resolve()
+        try:
+            record = Record("source", name or str(path), artefacts.sha256(full), "", full.stat().st_size)
+        except OSError as error:
+            raise RunError(
+                f"{path} cannot be read ({error.strerror}); it is looked for at {full}. "
+                "Correct the path or put the file there."
+            ) from error
+        self._append(record)
+        return full
+
+    def live_source(self, description: str) -> None:
+        """Record that something was read that may answer differently next time (a database, a URL)."""
+        self._append(Record("live", description))
+
+    def finish(self) -> Artefacts:
+        """Mark the phase as run to its end and list what it wrote."""
+        self._append(Record("finish", self.phase))
+        return Artefacts(self.phase, tuple(written(self.home).values()))
+
+    def _check_name(self, name: str) -> None:
+        if not name or Path(name).name != name or name.startswith("."):
+            raise RunError.from_foreign_write(name, self.phase)
+
+    def _record_write(self, path: Path, *, volatile: bool) -> None:
+        size = sum(item.stat().st_size for item in ([path] if path.is_file() else path.rglob("*")) if item.is_file())
+        name = f"{self.phase}/{path.name}"
+        self._append(Record("write", name, artefacts.sha256(path), artefacts.digest(path), size, volatile))
+
+    def _find(self, folder: Path, name: str, wanted: str) -> Record:
+        records = written(folder)
+        for file, record in records.items():
+            if wanted in (file, Path(file).stem):
+                return record
+        raise RunError.from_missing_artefact(name, [f"{folder.name}/{file}" for file in sorted(records)])
+
+    def _append(self, record: Record) -> None:
+        if record.op in {"read", "absent"}:
+            if self._seen.get(record.name) == record.sha256 + record.op:
+                return
+            self._seen[record.name] = record.sha256 + record.op
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / TRACE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(record)) + "\n")
+
+    def _current(self, folder: Path, phase: str) -> Path:
+        """Return the folder if all that the phase read is still what would be read now; a batch run is one piece."""
+        if self.folder.name != SCRATCH:
+            return folder
+        for record in read_trace(folder):
+            if record.op == "source" and self._source_changed(record):
+                raise RunError.from_stale(f"{phase} in {folder.parent.name}", record.name, phase)
+            if record.op == "read" and not record.volatile and not record.name.startswith(f"{phase}/"):
+                source, _, file = record.name.partition("/")
+                if self._find(self.phase_folder(source), record.name, file).digest != record.digest:
+                    raise RunError.from_stale(f"{phase} in {folder.parent.name}", record.name, phase)
+        return folder
+
+    def _source_changed(self, record: Record) -> bool:
+        path = self.project / record.name
+        return path.is_file() and (path.stat().st_size != record.bytes or artefacts.sha256(path) != record.sha256)
+
+    def _load(self, path: Path) -> Any:
+        """Read an artefact; a model may also hold the estimators that the project itself names as candidates."""
+        if path.suffix != ".skops" or not artefacts.foreign_types(path):
+            return artefacts.read(path)
+        if str(self.project) not in sys.path:
+            sys.path.insert(0, str(self.project))
+        return artefacts.load_model(path, also_trust=self.scope.model.own_types)
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """What a phase wrote, as its notebook shows it at the end."""
+
+    phase: str
+    records: tuple[Record, ...]
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{record.name}  {self._digest(record)}" for record in self.records)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td><code>{html.escape(record.name)}</code></td><td><code>{self._digest(record)}</code></td></tr>"
+            for record in self.records
+        )
+        head = "<tr><th scope='col'>artefact</th><th scope='col'>content digest</th></tr>"
+        return f"<table class='mlopskit-table'><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+    @staticmethod
+    def _digest(record: Record) -> str:
+        return "measures time, so it differs from run to run" if record.volatile else record.digest[:12]
+
+
+def find_project(start: Path | None = None) -> Path:
+    """Return the folder that holds ``mlops.toml``.
+
+    Looked for at ``MLOPSKIT_PROJECT``, then from the notebook of the Jupyter session upwards, then from the working
+    directory (or `start`) upwards.
+
+    Raises
+    ------
+    ProjectError
+        When none holds one; names the places.
+    """
+    named = os.environ.get("MLOPSKIT_PROJECT")
+    tried: list[str] = []
+    if named and start is None:
+        folder = Path(named)
+        folder = folder.parent if folder.name == PROJECT_FILE else folder
+        if (folder / PROJECT_FILE).is_file():
+            return folder.resolve()
+        tried.append(f"MLOPSKIT_PROJECT ({named})")
+    session = os.environ.get("JPY_SESSION_NAME")
+    places = [Path(session).parent] if session and start is None and Path(session).is_absolute() else []
+    for place in [*places, start or Path.cwd()]:
+        for folder in (place.resolve(), *place.resolve().parents):
+            if (folder / PROJECT_FILE).is_file():
+                return folder
+        tried.append(f"{place} and the folders above it")
+    raise ProjectError.from_missing(tried)
+
+
+def latest_run(runs: Path) -> Path | None:
+    """Return the newest run whose phases all ended well, as ``runs/latest`` names it."""
+    pointer = runs / "latest"
+    if not pointer.is_file():
+        return None
+    folder = runs / pointer.read_text(encoding="utf-8").strip()
+    return folder if (folder / "run.json").is_file() else None
+
+
+def open_run(phase: str) -> Run:
+    """Open the run that a notebook works in; the first line of every phase.
+
+    In a batch run the runner names the folder (``MLOPSKIT_RUN``) and the phase (``MLOPSKIT_PHASE``). By hand, or under
+    plain papermill, it is ``runs/scratch`` of the project; the phase starts afresh there, and earlier phases are read
+    from scratch or else from the one finished run that scratch is pinned to.
+
+    Raises
+    ------
+    ProjectError
+        When no project is found.
+    """
+    phase = os.environ.get("MLOPSKIT_PHASE", phase)
+    project = find_project()
+    named = os.environ.get("MLOPSKIT_RUN")
+    if named:
+        return Run(project, Path(named), phase)
+    return _open_scratch(project, phase)
+
+
+def _open_scratch(project: Path, phase: str) -> Run:
+    runs = project / "runs"
+    folder = runs / SCRATCH
+    pin = folder / "base"
+    if not pin.exists():
+        base = latest_run(runs)
+        artefacts.write_text(pin, f"{base.name if base else ''}\n")
+    name = pin.read_text(encoding="utf-8").strip()
+    base_folder = runs / name if name and (runs / name / "run.json").exists() else None
+    if (folder / phase).exists():
+        shutil.rmtree(folder / phase)
+    return Run(project, folder, phase, base=base_folder)

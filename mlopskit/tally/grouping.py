@@ -1,0 +1,260 @@
+"""Grouping: which group of each column a row belongs to.
+
+A *group* is one value of a column, in words: a category as it is, a range of a numeric column ("18–32"), ``missing``
+where the value is missing, ``other`` for rare categories folded together and for categories never seen before. A
+`Grouping` is fitted once, on reference rows, and gives every later table the same groups, so that counts made apart can
+be added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlopskit.errors import DataError, listing, nearest
+
+MISSING = "missing"
+OTHER = "other"
+
+
+@dataclass(frozen=True)
+class ColumnGrouping:
+    """The groups of one column.
+
+    Attributes
+    ----------
+    name : str
+        The column.
+    kind : str
+        ``numeric``, ``datetime`` (nanoseconds since 1970) or ``categorical``.
+    cuts : tuple of float
+        Numeric and datetime: group i holds the values in (cuts[i − 1], cuts[i]], the first and the last are open-ended.
+    labels : tuple of str
+        The groups in words and in order, without ``missing`` and ``other``.
+    """
+
+    name: str
+    kind: str
+    cuts: tuple[float, ...]
+    labels: tuple[str, ...]
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Every group that `codes` can point to, ``other`` and ``missing`` last."""
+        return (*self.labels, *(label for label in (OTHER, MISSING) if label not in self.labels))
+
+    def codes(self, values: pd.Series[Any]) -> np.ndarray:
+        """Return the position in `levels` of each value's group, (n,) int64."""
+        missing = values.isna().to_numpy(dtype=bool)
+        if self.kind == "categorical":
+            codes = self._category_codes(values)
+        else:
+            codes = np.searchsorted(np.asarray(self.cuts, dtype=float), _numbers(values), side="left")
+        return np.where(missing, self.levels.index(MISSING), codes).astype(np.int64)
+
+    def _category_codes(self, values: pd.Series[Any]) -> np.ndarray:
+        codes, uniques = pd.factorize(values)
+        place = {label: position for position, label in enumerate(self.labels)}
+        other = self.levels.index(OTHER)
+        lookup = np.array([*(place.get(str(value), other) for value in uniques), other])
+        return lookup[codes]
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """The groups of several columns, fitted once and used everywhere.
+
+    Attributes
+    ----------
+    columns : tuple of ColumnGrouping
+        In the order asked for.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"age": [18, 25, 32, 33, 40, 58, 60, 71], "sex": list("ffffmmm") + [None]})
+    >>> grouping = Grouping.fit(people, ["age", "sex"], bins=2)
+    >>> grouping.transform(people.tail(2)).values.tolist()
+    [['34–71', 'm'], ['34–71', 'missing']]
+    """
+
+    columns: tuple[ColumnGrouping, ...]
+
+    @classmethod
+    def fit(cls, frame: pd.DataFrame, columns: Sequence[str], *, bins: int = 4, max_groups: int = 20) -> Grouping:
+        """Learn the groups of each column.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Reference rows.
+        columns : sequence of str
+            Columns to group by.
+        bins : int
+            Groups of about equal size that a numeric or datetime column with more distinct values is cut into.
+        max_groups : int
+            Groups of a categorical column; the rarest categories beyond share ``other``.
+
+        Raises
+        ------
+        DataError
+            When a column is absent, occurs twice, or holds lists or other things that cannot be grouped.
+        """
+        return cls(tuple(_fit_column(_column(frame, name), name, bins, max_groups) for name in dict.fromkeys(columns)))
+
+    @property
+    def names(self) -> list[str]:
+        """The columns grouped."""
+        return [column.name for column in self.columns]
+
+    def levels(self, name: str) -> tuple[str, ...]:
+        """Return every group of a column, in order."""
+        return next(column.levels for column in self.columns if column.name == name)
+
+    def codes(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the position of each row's group in `levels`, one int64 column each."""
+        return pd.DataFrame(
+            {column.name: column.codes(_column(frame, column.name)) for column in self.columns}, index=frame.index
+        )
+
+    def transform(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return each row's groups in words, with the frame's index.
+
+        Raises
+        ------
+        DataError
+            When a column is absent.
+        """
+        codes = self.codes(frame)
+        words = {
+            column.name: np.array(column.levels, dtype=object)[codes[column.name].to_numpy()] for column in self.columns
+        }
+        return pd.DataFrame(words, index=frame.index, dtype="str")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for a JSON artefact."""
+        return {"columns": [asdict(column) for column in self.columns]}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Grouping:
+        """Restore from `to_dict`."""
+        return cls(
+            tuple(
+                ColumnGrouping(item["name"], item["kind"], tuple(map(float, item["cuts"])), tuple(item["labels"]))
+                for item in record["columns"]
+            )
+        )
+
+
+def _column(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
+    if name not in frame.columns:
+        known = [str(column) for column in frame.columns]
+        raise DataError(
+            f"There is no column {name!r} to group by{nearest(str(name), known)}; there are {listing(known)}."
+        )
+    found = frame[name]
+    if isinstance(found, pd.DataFrame):
+        raise DataError(f"Column {name!r} occurs {found.shape[1]} times, so grouping by it is ambiguous; rename one.")
+    return found
+
+
+def _fit_column(values: pd.Series[Any], name: str, bins: int, max_groups: int) -> ColumnGrouping:
+    kind = _kind(values)
+    if kind == "categorical":
+        return ColumnGrouping(name, kind, (), _categories(values, name, max_groups))
+    numbers = _numbers(values)
+    numbers = np.sort(numbers[np.isfinite(numbers) & ~values.isna().to_numpy(dtype=bool)])
+    if not numbers.size:
+        return ColumnGrouping(name, kind, (), ("any value",))
+    cuts = _cuts(numbers, bins)
+    return ColumnGrouping(name, kind, tuple(cuts.tolist()), _range_labels(numbers, cuts, kind))
+
+
+def _kind(values: pd.Series[Any]) -> str:
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return "datetime"
+    plain = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
+    return "numeric" if plain else "categorical"
+
+
+def _numbers(values: pd.Series[Any]) -> np.ndarray:
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        naive = values.dt.tz_convert("UTC").dt.tz_localize(None) if getattr(values.dt, "tz", None) else values
+        return naive.to_numpy("datetime64[ns]").astype(np.int64).astype(float)
+    return np.asarray(pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan))
+
+
+def _cuts(numbers: np.ndarray, bins: int) -> np.ndarray:
+    """Upper ends of all groups but the last: quantiles that occur in the data, or every value when there are few."""
+    distinct = np.unique(numbers)
+    if distinct.size <= bins:
+        return np.asarray(distinct[:-1])
+    cuts = np.unique(np.quantile(numbers, np.arange(1, bins) / bins, method="inverted_cdf"))
+    return np.asarray(cuts[cuts < numbers[-1]])
+
+
+def _categories(values: pd.Series[Any], name: str, max_groups: int) -> tuple[str, ...]:
+    try:
+        codes, uniques = pd.factorize(values)
+    except TypeError:
+        raise DataError(
+            f"Column {name!r} holds lists or objects, which are no groups; derive a number or a word from it."
+        ) from None
+    counts: dict[str, int] = {}
+    for value, n in zip(uniques, np.bincount(codes[codes >= 0], minlength=len(uniques)), strict=True):
+        counts[str(value)] = counts.get(str(value), 0) + int(n)
+    ordered = sorted(counts, key=lambda label: (-counts[label], label))
+    return tuple(ordered if len(ordered) <= max_groups else ordered[: max(1, max_groups - 1)])
+
+
+def _range_labels(numbers: np.ndarray, cuts: np.ndarray, kind: str) -> tuple[str, ...]:
+    """Ranges in words: whole numbers and dates by their first and last value, others by their cuts."""
+    groups = np.split(numbers, np.searchsorted(numbers, cuts, side="right"))
+    if kind == "datetime":
+        return _unique([_span(_day(group[0]), _day(group[-1]), " to ") for group in groups])
+    dash = " to " if numbers[0] < 0 else "–"
+    if np.all(numbers == np.round(numbers)) and abs(numbers).max() < 1e15:
+        firsts = [numbers[0], *(cuts + 1)]
+        lasts = [*cuts, numbers[-1]]
+        if np.unique(numbers).size <= cuts.size + 1:
+            return _unique([_whole(group[0]) for group in groups])
+        return _unique([_span(_whole(a), _whole(b), dash) for a, b in zip(firsts, lasts, strict=True)])
+    return _float_labels(cuts, dash)
+
+
+def _float_labels(cuts: np.ndarray, dash: str) -> tuple[str, ...]:
+    for digits in range(3, 18):
+        ends = [f"{cut:.{digits}g}".replace("-", "−") for cut in cuts]
+        if len(set(ends)) == len(ends):
+            break
+    if not ends:
+        return ("any value",)
+    between = [
+        f"over {ends[i]} to {ends[i + 1]}" if dash != "–" else f"{ends[i]}–{ends[i + 1]}" for i in range(len(ends) - 1)
+    ]
+    return (f"up to {ends[0]}", *between, f"over {ends[-1]}")
+
+
+def _whole(number: float) -> str:
+    return f"{int(number)}".replace("-", "−")
+
+
+def _day(nanoseconds: float) -> str:
+    return str(np.datetime64(int(nanoseconds), "ns").astype("datetime64[D]"))
+
+
+def _span(first: str, last: str, dash: str) -> str:
+    return first if first == last else f"{first}{dash}{last}"
+
+
+def _unique(labels: list[str]) -> tuple[str, ...]:
+    """Number labels that would be equal otherwise (several ranges within one day)."""
+    seen: dict[str, int] = {}
+    out = []
+    for label in labels:
+        seen[label] = seen.get(label, 0) + 1
+        out.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return tuple(out)

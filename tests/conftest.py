@@ -1,0 +1,90 @@
+"""What many tests share: a project to try things in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+
+MINIMAL = """
+[project]
+name = "demo"
+
+[data]
+source = "rows.csv"
+task = "binary"
+target = "bought"
+positive = "yes"
+"""
+
+
+@pytest.fixture
+def repo() -> Path:
+    return REPO
+
+
+@pytest.fixture
+def minimal() -> str:
+    return MINIMAL
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a minimal project file, as the working directory, free of what the caller's environment says."""
+    for name in ("MLOPSKIT_PROJECT", "MLOPSKIT_RUN", "MLOPSKIT_PHASE", "JPY_SESSION_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "mlops.toml").write_text(MINIMAL, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def missing(what: str) -> None:
+    """Skip a test for want of a program; where everything is meant to be installed, fail instead."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{what} is not installed")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a real PostgreSQL server of our own, on loopback, gone when the tests end."""
+    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres")) or [Path(shutil.which("postgres") or "")]
+    if not binaries[-1].is_file():
+        missing("PostgreSQL")
+    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))  # short and open to its owner: sockets have short names
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    owner = {"user": "postgres"} if os.getuid() == 0 else {}  # it refuses to run as root
+    if owner:
+        shutil.chown(folder, "postgres")
+    tools = binaries[-1].parent
+    make = [tools / "initdb", "-D", folder / "data", "-U", "tester", "-A", "trust"]
+    subprocess.run(make, check=True, capture_output=True, cwd="/", **owner)
+    serve = [tools / "postgres", "-D", folder / "data", "-p", str(port), "-h", "127.0.0.1", "-k", folder]
+    process = subprocess.Popen(serve, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **owner)
+    try:
+        _wait_for_port(port)
+        yield f"postgresql+psycopg://tester@127.0.0.1:{port}/postgres"
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        shutil.rmtree(folder)
+
+
+def _wait_for_port(port: int) -> None:
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    pytest.fail("PostgreSQL did not answer within 10 seconds")

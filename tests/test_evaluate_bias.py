@@ -1,0 +1,123 @@
+"""Disparities: fairlearn's figures, and honesty about what chance makes of the largest of many gaps."""
+
+from __future__ import annotations
+
+import fairlearn.metrics as fl
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from mlopskit.errors import MetricError
+from mlopskit.evaluate import disparities, group_metrics, incompatibilities
+from mlopskit.tally import Tally
+
+METRICS = ["selection_rate", "recall", "false_positive_rate", "precision", "accuracy"]
+
+
+def _tally(y, p, g):
+    return Tally.from_table(pd.DataFrame({"_target": y, "prediction": p, "g": g}), ["g"])
+
+
+def _row(table, metric):
+    return table[table["metric"] == metric].iloc[0]
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), groups=st.integers(2, 4))
+def test_differences_and_ratios_are_fairlearns(seed, groups):
+    rng = np.random.default_rng(seed)
+    y, p, g = rng.integers(0, 2, 80), rng.integers(0, 2, 80), rng.choice(list("abcd")[:groups], 80)
+    counts = pd.crosstab(g, [y, p])
+    assume(counts.shape == (groups, 4) and (counts > 0).all(axis=None))
+    found = disparities(_tally(y, p, g), metrics=METRICS, minimum=1, replicates=20)
+    frame = fl.MetricFrame(metrics=fl.selection_rate, y_true=y, y_pred=p, sensitive_features=g)
+    assert _row(found, "selection_rate")["difference"] == pytest.approx(frame.difference(method="between_groups"))
+    assert _row(found, "selection_rate")["ratio"] == pytest.approx(frame.ratio(method="between_groups"))
+    odds = _row(found, "equalized_odds")
+    assert odds["difference"] == pytest.approx(fl.equalized_odds_difference(y, p, sensitive_features=g))
+    assert odds["ratio"] == pytest.approx(fl.equalized_odds_ratio(y, p, sensitive_features=g))
+    parity = fl.demographic_parity_difference(y, p, sensitive_features=g)
+    assert _row(found, "selection_rate")["difference"] == pytest.approx(parity)
+
+
+def test_a_table_of_rates_gives_the_same_as_its_tally():
+    rng = np.random.default_rng(0)
+    y, p, g = rng.integers(0, 2, 500), rng.integers(0, 2, 500), rng.choice(list("abc"), 500)
+    from_table = disparities(group_metrics(y, p, pd.DataFrame({"g": g}), metrics=METRICS))
+    pd.testing.assert_frame_equal(from_table, disparities(_tally(y, p, g), metrics=METRICS))
+
+
+def test_the_gap_of_two_compas_groups_is_newcombes():
+    """False positive rates 805 of 1,795 and 349 of 1,488 (ProPublica 2016); Newcombe's method 10 by hand."""
+    y = np.zeros(1795 + 1488, dtype=int)
+    p = np.r_[np.ones(805), np.zeros(990), np.ones(349), np.zeros(1139)].astype(int)
+    row = _row(
+        disparities(_tally(y, p, ["A"] * 1795 + ["C"] * 1488), metrics=["false_positive_rate"]), "false_positive_rate"
+    )
+    assert row["difference"] == pytest.approx(805 / 1795 - 349 / 1488)
+    a, b = (0.448468 - 0.425595, 0.471561 - 0.448468), (0.234543 - 0.213715, 0.256738 - 0.234543)
+    assert row["difference_low"] == pytest.approx(row["difference"] - np.hypot(a[0], b[1]), abs=1e-4)
+    assert row["difference_high"] == pytest.approx(row["difference"] + np.hypot(a[1], b[0]), abs=1e-4)
+    assert (row["smallest"], row["largest"], row["p_value"] < 0.01) == ("C", "A", True)
+
+
+def test_the_largest_of_twenty_equal_groups_is_large_by_chance_and_says_so():
+    """The mean largest gap of 20 groups of 200 at a rate p is 3.735 standard errors (range of 20 normal variates)."""
+    rng = np.random.default_rng(5)
+    groups, runs = np.repeat(np.arange(20), 200), []
+    for seed in range(40):
+        calls = (rng.random(4000) < 0.3).astype(int)
+        runs.append(_row(disparities(_tally(calls * 0 + 1, calls, groups), metrics=["selection_rate"], seed=seed,
+                                     replicates=400), "selection_rate"))  # fmt: skip
+    table = pd.DataFrame(runs)
+    assert table["chance_mean"].mean() == pytest.approx(3.735 * np.sqrt(0.3 * 0.7 / 200), rel=0.03)
+    assert (table["difference_low"] > 0).mean() <= 0.15
+    assert 0.3 < table["p_value"].mean() < 0.7
+
+
+def test_rows_dealt_at_random_keep_both_margins():
+    from mlopskit.evaluate.gaps import _deal
+
+    table = np.array([[3, 4, 0, 5], [7, 1, 2, 2]])
+    dealt = _deal(table, 200, np.random.default_rng(0))
+    assert (dealt.sum(axis=1) == table.sum(axis=0)).all()
+    assert (dealt.sum(axis=2) == table.sum(axis=1)).all()
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    np.testing.assert_allclose(dealt.mean(axis=0), expected, atol=0.4)
+
+
+def test_groups_too_small_are_left_out_and_counted():
+    y, p, g = [1] * 63, [1] * 30 + [0] * 33, ["a"] * 30 + ["b"] * 30 + ["tiny"] * 3
+    row = _row(disparities(_tally(y, p, g), metrics=["recall"]), "recall")
+    assert (row["groups"], row["smallest"], row["status"]) == ("2 of 3", "b", "estimated")
+    alone = _row(
+        disparities(_tally([1] * 33, p[:30] + [0] * 3, ["a"] * 30 + ["tiny"] * 3), metrics=["recall"]), "recall"
+    )
+    assert alone["status"] == "cannot-be-estimated"
+    assert np.isnan(alone["difference"])
+
+
+def test_what_cannot_hold_together_is_said_only_where_base_rates_differ():
+    rng = np.random.default_rng(0)
+    g = np.repeat(["a", "b"], 500)
+    p = rng.integers(0, 2, 1000)
+    assert incompatibilities(_tally(np.tile([0, 1], 500), p, g)) == []
+    sentences = incompatibilities(_tally(np.r_[[1] * 100, [0] * 400, [1] * 400, [0] * 100], p, g))
+    assert sentences[0].startswith("The share of positive rows runs from 0.200 to 0.800")
+
+
+def test_areas_and_errors_of_regression_are_compared_too():
+    rng = np.random.default_rng(1)
+    y, g = rng.normal(size=400), pd.DataFrame({"g": np.repeat(["a", "b"], 200)})
+    p = y + np.r_[rng.normal(0, 1, 200), rng.normal(0, 3, 200)]
+    row = _row(disparities(group_metrics(y, p, g, metrics=["mae"])), "mae")
+    assert row["largest"] == "b"
+    assert 0 < row["difference_low"] < row["difference"] < row["difference_high"]
+    assert row["p_value"] < 0.01
+
+
+def test_other_tables_are_refused():
+    with pytest.raises(MetricError, match="lacks group, n, metric"):
+        disparities(pd.DataFrame({"x": [1]}))

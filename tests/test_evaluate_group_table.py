@@ -1,0 +1,163 @@
+"""Metrics by group: published counts, reference libraries, and honesty about small groups."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from fairlearn.metrics import MetricFrame, selection_rate
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from mlopskit.errors import MetricError
+from mlopskit.evaluate import group_metrics, tally_metrics
+from mlopskit.metrics import measure
+from mlopskit.tally import Tally
+
+COMPAS = {"African-American": (990, 805, 532, 1369), "Caucasian": (1139, 349, 461, 505), "others": (552, 128, 223, 161)}
+"""TN, FP, FN, TP at a decile of 5 or more; ProPublica, Machine Bias, 2016. The others are all 7,214 less these two."""
+
+
+def _rows(tables):
+    cells = [(group, actual, called, n) for group, t in tables.items()
+             for (actual, called), n in zip(((0, 0), (0, 1), (1, 0), (1, 1)), t, strict=True)]  # fmt: skip
+    group, y, p = (np.repeat([cell[i] for cell in cells], [cell[3] for cell in cells]) for i in range(3))
+    return y, p, pd.DataFrame({"race": group})
+
+
+def _value(table, group, metric):
+    return table.loc[(table["group"] == group) & (table["metric"] == metric), "value"].item()
+
+
+@pytest.mark.parametrize(
+    ("group", "fpr", "fnr"),
+    [("overall", 32.35, 37.40), ("African-American", 44.85, 27.99), ("Caucasian", 23.45, 47.72)],
+)
+def test_compas_error_rates_are_those_that_propublica_published(group, fpr, fnr):
+    table = group_metrics(*_rows(COMPAS), metrics=["false_positive_rate", "false_negative_rate"])
+    assert 100 * _value(table, group, "false_positive_rate") == pytest.approx(fpr, abs=0.005)
+    assert 100 * _value(table, group, "false_negative_rate") == pytest.approx(fnr, abs=0.005)
+
+
+def test_selection_rates_are_those_of_fairlearns_guide():
+    groups = pd.DataFrame({"g": ["a"] * 7 + ["b"] * 11})
+    calls = [1] * 5 + [0] * 2 + [1] * 5 + [0] * 6
+    table = group_metrics([0, 1] * 9, calls, groups, metrics=["selection_rate"])
+    assert table["value"].tolist() == pytest.approx([0.555556, 0.714286, 0.454545], abs=1e-6)
+    assert table["status"].tolist() == ["estimated", "cannot-be-estimated", "estimated"]
+
+
+def test_overall_comes_first_and_every_group_has_every_metric():
+    table = group_metrics(*_rows(COMPAS), metrics=["recall", "f1"])
+    assert list(table.columns) == ["group", "n", "metric", "denominator", "value", "low", "high", "method", "status"]
+    assert table["group"].tolist() == [name for name in ("overall", *COMPAS) for _ in range(2)]
+    assert table["metric"].tolist() == ["recall", "f1"] * 4
+    assert table.loc[table["metric"] == "recall", "denominator"].tolist() == [3251, 1901, 966, 384]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_values_agree_with_fairlearn_where_denominators_are_above_0(data):
+    rows = data.draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.sampled_from("abc")), min_size=3))
+    y, p, g = map(np.array, zip(*rows, strict=True))
+    functions = {"accuracy": sk.accuracy_score, "selection_rate": selection_rate}
+    frame = MetricFrame(metrics=functions, y_true=y, y_pred=p, sensitive_features=g).by_group
+    table = group_metrics(y, p, pd.DataFrame({"g": g}), metrics=list(functions), task="binary", replicates=2)
+    for group, row in frame.iterrows():
+        for metric in functions:
+            assert _value(table, group, metric) == pytest.approx(row[metric])
+
+
+def test_an_undefined_rate_is_not_0():
+    table = group_metrics([0] * 20, [0] * 20, pd.DataFrame({"g": ["a"] * 20}), metrics=["recall"], task="binary")
+    assert sk.recall_score([0] * 20, [0] * 20, zero_division=0) == 0
+    assert table["value"].isna().all()
+    assert set(table["status"]) == {"cannot-be-estimated"}
+
+
+def test_multiclass_values_agree_with_scikit_learn():
+    rng = np.random.default_rng(1)
+    y, p, g = rng.integers(0, 4, 400), rng.integers(0, 4, 400), rng.choice(["a", "b"], 400)
+    table = group_metrics(y, p, pd.DataFrame({"g": g}), metrics=["accuracy", "balanced_accuracy", "f1_macro"])
+    for group in "ab":
+        part = (y[g == group], p[g == group])
+        assert _value(table, group, "balanced_accuracy") == pytest.approx(sk.balanced_accuracy_score(*part))
+        assert _value(table, group, "f1_macro") == pytest.approx(sk.f1_score(*part, average="macro"))
+
+
+def test_regression_values_agree_with_scikit_learn_and_intervals_with_measure():
+    rng = np.random.default_rng(2)
+    y = rng.normal(1e4, 3, 300)
+    p, g = y + rng.normal(0, 1, 300), rng.choice(["a", "b"], 300)
+    table = group_metrics(y, p, pd.DataFrame({"g": g}))
+    inside = g == "a"
+    assert _value(table, "a", "r2") == pytest.approx(sk.r2_score(y[inside], p[inside]))
+    assert _value(table, "a", "rmse") == pytest.approx(sk.root_mean_squared_error(y[inside], p[inside]))
+    overall, reference = table[table["group"] == "overall"], measure(y, p, task="regression")
+    np.testing.assert_allclose(overall[["value", "low", "high"]], reference[["value", "low", "high"]])
+
+
+def test_areas_by_group_agree_with_scikit_learn_from_rows_and_from_a_tally():
+    rng = np.random.default_rng(3)
+    y, g = rng.integers(0, 2, 600), rng.choice(["a", "b"], 600)
+    score = 1 / (1 + np.exp(-(y + rng.normal(size=600))))
+    rows = pd.DataFrame({"_target": y, "prediction": (score > 0.6).astype(int), "score": score, "g": g})
+    exact = group_metrics(y, rows["prediction"], rows[["g"]], y_score=score, metrics=["roc_auc"])
+    binned = tally_metrics(Tally.from_table(rows, ["g"]), metrics=["roc_auc"])
+    for group in "ab":
+        expected = sk.roc_auc_score(y[g == group], score[g == group])
+        assert _value(exact, group, "roc_auc") == pytest.approx(expected)
+        assert _value(binned, group, "roc_auc") == pytest.approx(expected, abs=1e-3)
+
+
+def test_counts_and_rows_give_the_same_table():
+    y, p, g = _rows(COMPAS)
+    tally = Tally.from_table(pd.DataFrame({"_target": y, "prediction": p, "race": g["race"]}), ["race"])
+    pd.testing.assert_frame_equal(tally_metrics(tally), group_metrics(y, p, g))
+
+
+def test_the_bootstrap_is_a_bootstrap_of_rows():
+    rng = np.random.default_rng(4)
+    y = rng.integers(0, 2, 300)
+    p = np.where(rng.random(300) < 0.8, y, 1 - y)
+    table = group_metrics(y, p, pd.DataFrame({"g": ["a"] * 300}), metrics=["f1"], method="bootstrap", replicates=4000)
+    picks = rng.integers(0, 300, (4000, 300))
+    tp, wrong = ((y[picks] & p[picks]).sum(axis=1), (y[picks] != p[picks]).sum(axis=1))
+    low, high = np.quantile(2 * tp / (2 * tp + wrong), [0.025, 0.975])
+    assert table.loc[1, ["low", "high"]].tolist() == pytest.approx([low, high], abs=0.01)
+    assert table["method"].tolist() == ["multinomial bootstrap"] * 2
+
+
+@pytest.mark.parametrize("n", [20, 50])
+def test_precision_of_small_groups_is_covered(n):
+    rng = np.random.default_rng(n)
+    covered = []
+    for seed in range(150):
+        y, p = rng.random(n) < 0.5, rng.random(n) < 0.7
+        groups = pd.DataFrame({"g": ["a"] * n})
+        row = group_metrics(y * 1, p * 1, groups, metrics=["precision"], seed=seed, replicates=300, task="binary").iloc[
+            1
+        ]
+        if row["status"] == "estimated":
+            covered.append(row["low"] <= 0.5 <= row["high"])
+    assert 0.90 <= np.mean(covered) <= 1
+
+
+def test_missing_values_and_intersections_are_groups():
+    groups = pd.DataFrame({"sex": ["f", "m", None] * 8, "age": pd.Categorical(["old", "young"] * 12, ["young", "old"])})
+    table = group_metrics([0, 1] * 12, [0, 1] * 12, groups, metrics=["accuracy"])
+    assert table["group"].tolist()[1:] == [f"{s} and {a}" for s in ("f", "m", "missing") for a in ("young", "old")]
+    assert table["n"].tolist() == [24] + [4] * 6
+
+
+def test_wrong_input_is_refused_in_a_sentence():
+    groups = pd.DataFrame({"g": ["a", "b"]})
+    with pytest.raises(MetricError, match="needs scores"):
+        group_metrics([0, 1], [0, 1], groups, metrics=["roc_auc"])
+    with pytest.raises(MetricError, match="did you mean recall"):
+        group_metrics([0, 1], [0, 1], groups, metrics=["recal"])
+    with pytest.raises(MetricError, match="different lengths"):
+        group_metrics([0, 1, 1], [0, 1], groups)
+    with pytest.raises(MetricError, match="choose auto or bootstrap"):
+        group_metrics([0, 1], [0, 1], groups, method="jackknife")

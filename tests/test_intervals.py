@@ -1,0 +1,180 @@
+"""Intervals against published examples, other implementations and simulation."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from mlopskit.intervals import (
+    adjust,
+    auc_influence,
+    blocks_of,
+    delong,
+    dirichlet_draws,
+    jackknife,
+    multinomial_draws,
+    newcombe,
+    percentile,
+    square_and_add,
+    wilson,
+)
+
+
+@given(total=st.integers(1, 500), share=st.floats(0, 1), confidence=st.floats(0.5, 0.999))
+def test_wilson_agrees_with_scipy(total, share, confidence):
+    successes = round(total * share)
+    expected = stats.binomtest(successes, total).proportion_ci(confidence, method="wilson")
+    assert wilson(successes, total, confidence=confidence) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_wilson_takes_arrays_and_says_nothing_of_nothing():
+    low, high = wilson([0, 5, 10], [0, 10, 10])
+    assert (low[0], high[0]) == (0, 1)
+    assert low[1] < 0.5 < high[1]
+    assert high[2] == 1
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    # Newcombe 1998, Table II, method 10, examples (a) to (f) and (h)
+    [
+        ((56, 70, 48, 80), (0.0524, 0.3339)),
+        ((9, 10, 3, 10), (0.1705, 0.8090)),
+        ((6, 7, 2, 7), (0.0582, 0.8062)),
+        ((5, 56, 0, 29), (-0.0381, 0.1926)),
+        ((0, 10, 0, 20), (-0.1611, 0.2775)),
+        ((0, 10, 0, 10), (-0.2775, 0.2775)),
+        ((10, 10, 0, 10), (0.6075, 1.0)),
+    ],
+)
+def test_newcombe_gives_the_published_examples(counts, expected):
+    assert newcombe(*counts) == pytest.approx(expected, abs=5e-5)
+
+
+def test_newcombe_of_an_empty_group_says_nothing():
+    assert newcombe(0, 0, 5, 10) == (-1, 1)
+
+
+def test_perfect_correlation_leaves_no_width_to_a_symmetric_difference():
+    low, high = square_and_add((0.5, 0.4, 0.6), (0.3, 0.2, 0.4), correlation=1.0)
+    assert (low, high) == pytest.approx((0.2, 0.2))
+
+
+@given(st.lists(st.integers(0, 50), min_size=2, max_size=6).filter(any))
+def test_multinomial_draws_keep_the_number_of_rows_and_empty_cells_empty(counts):
+    draws = multinomial_draws(counts, replicates=20, seed=1)
+    assert (draws.sum(axis=1) == sum(counts)).all()
+    assert (draws[:, np.array(counts) == 0] == 0).all()
+
+
+def test_multinomial_draws_are_a_row_bootstrap():
+    rows = np.repeat([0, 1, 2], [20, 30, 50])
+    rng = np.random.default_rng(0)
+    by_rows = np.array([np.bincount(rng.choice(rows, 100), minlength=3) for _ in range(4000)])
+    by_counts = multinomial_draws([20, 30, 50], replicates=4000, seed=0)
+    assert np.allclose(by_rows.mean(axis=0), by_counts.mean(axis=0), atol=0.4)
+    assert np.allclose(np.cov(by_rows.T), np.cov(by_counts.T), atol=1.5)
+
+
+def test_dirichlet_draws_have_the_mean_of_counts_plus_a_half():
+    draws = dirichlet_draws([8, 0, 2], replicates=20_000, seed=0)
+    assert np.allclose(draws.sum(axis=1), 1)
+    assert draws.mean(axis=0) == pytest.approx([8.5 / 11.5, 0.5 / 11.5, 2.5 / 11.5], abs=0.003)
+
+
+def test_draws_depend_on_the_seed_alone():
+    one, same, other = (dirichlet_draws([3, 4], replicates=9, seed=seed) for seed in (5, 5, 6))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_percentile_leaves_undefined_draws_out():
+    low, high = percentile([[0.0, np.nan], [1.0, np.nan], [np.nan, np.nan]], confidence=0.5)
+    assert (low[0], high[0]) == (0.25, 0.75)
+    assert np.isnan(low[1])
+    assert np.isnan(high[1])
+
+
+def brute_force_delong(y, score):
+    """AUC and DeLong's variance from every pair of rows, as in the paper."""
+    positive, negative = score[y == 1], score[y == 0]
+    kernel = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
+    return kernel.mean(), kernel.mean(1).var(ddof=1) / len(positive) + kernel.mean(0).var(ddof=1) / len(negative)
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=40)
+def test_influence_gives_the_area_and_variance_of_all_pairs(seed):
+    rng = np.random.default_rng(seed)
+    y = np.array([0, 0, 1, 1, *rng.integers(0, 2, 30)])
+    score = rng.integers(0, 6, y.size).astype(float)
+    auc, influence = auc_influence(y, score)
+    expected, variance = brute_force_delong(y, score)
+    assert auc == pytest.approx(expected)
+    assert auc == pytest.approx(roc_auc_score(y, score))
+    assert influence @ influence == pytest.approx(variance)
+
+
+def test_delong_at_a_perfect_ranking_is_exact():
+    y = np.repeat([0, 1], [50, 20])
+    auc, low, high = delong(y, y.astype(float))
+    assert (auc, high) == (1, 1)
+    assert low**20 == pytest.approx(0.025)
+    assert delong(1 - y, y.astype(float))[:2] == (0, 0)
+
+
+def test_delong_of_one_class_is_undefined():
+    assert np.isnan(delong([1, 1], [0.2, 0.3])).all()
+
+
+def test_delong_covers_the_true_area():
+    rng = np.random.default_rng(0)
+    truth = stats.norm.cdf(1.5 / np.sqrt(2))
+    hits = 0
+    for _ in range(400):
+        score = np.concatenate([rng.normal(0, 1, 40), rng.normal(1.5, 1, 25)])
+        _, low, high = delong(np.repeat([0, 1], [40, 25]), score)
+        hits += low <= truth <= high
+    assert 0.92 <= hits / 400 <= 0.985
+
+
+@pytest.mark.parametrize("n", [10, 20, 50, 200])
+@pytest.mark.parametrize("p", [0.05, 0.3])
+def test_wilson_covers_by_exact_enumeration(n, p):
+    k = np.arange(n + 1)
+    low, high = wilson(k, np.full(n + 1, n))
+    assert 0.9 <= stats.binom.pmf(k, n, p)[(low <= p) & (p <= high)].sum() <= 0.99
+
+
+@given(rows=st.integers(1, 500), seed=st.integers(0, 99))
+def test_blocks_are_equal_and_none_is_empty(rows, seed):
+    sizes = np.bincount(blocks_of(rows, seed=seed))
+    assert sizes.sum() == rows
+    assert sizes.size == min(rows, 64)
+    assert sizes.max() - sizes.min() <= 1
+
+
+def test_jackknife_error_of_a_mean_is_close_to_the_textbook():
+    y = np.random.default_rng(0).normal(size=6400)
+    error, freedom = jackknife(lambda keep: y[keep].mean(), blocks_of(6400, seed=0))
+    assert freedom == 63
+    assert error == pytest.approx(y.std() / 80, rel=0.25)
+
+
+def test_jackknife_of_an_undefined_statistic_is_undefined():
+    assert np.isnan(jackknife(lambda keep: float("nan"), np.arange(5))[0])
+
+
+def test_adjusted_p_values_are_those_worked_out_by_hand():
+    # m = 4: sorted 0.005, 0.01, 0.03, 0.04 times 4/1, 4/2, 4/3, 4/4, then the minimum from the right
+    assert adjust([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.02, 0.04, 0.04, 0.02])
+    # Benjamini-Yekutieli multiplies by 1 + 1/2 + 1/3 + 1/4
+    assert adjust([0.01, 0.04, 0.03, 0.005], method="by") == pytest.approx(np.array([0.02, 0.04, 0.04, 0.02]) * 25 / 12)
+
+
+def test_what_was_not_tested_stays_untested_and_uncounted():
+    adjusted = adjust([0.01, np.nan, 0.04])
+    assert np.isnan(adjusted[1])
+    assert adjusted[[0, 2]] == pytest.approx([0.02, 0.04])

@@ -1,0 +1,251 @@
+"""Every way in which a run can end badly, with real kernels and real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from mlopskit.errors import NotebookError, ParameterError, ProjectError, RunError
+from mlopskit.runner import plan
+from mlopskit.runner.catalogue import list_runs
+
+pytestmark = pytest.mark.notebooks
+
+tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _wait_until(condition: object, *, seconds: float = 15) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():  # type: ignore[operator]
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_failing_cell_is_named_and_what_ran_before_is_kept(project: Path) -> None:
+    phases = tiny.make_project(
+        project / "p", {"one": "run.write('kept', {'n': n})\nraise KeyError('no such column')", "two": "n"}
+    )
+    outcome = tiny.run(project / "p", phases)
+    first, second = tiny.manifest_of(outcome)["phases"]
+    assert outcome.exit_code == 1
+    assert tiny.manifest_of(outcome)["status"] == "failed"
+    assert first["status"] == "failed"
+    assert first["error"] == {
+        "signal": None, "name": "KeyError", "message": "'no such column'", "cell": 3, "id": "work", "heading": "Work",
+    }  # fmt: skip
+    assert (first["executed"], first["cells"]) == (3, 4)
+    assert [item["name"] for item in first["writes"]] == ["one/kept.json"]
+    assert (second["status"], second["reason"]) == ("never-ran", "one did not end well")
+    assert outcome.report is not None
+    assert outcome.report.is_file()
+    assert not (project / "p" / "runs" / "latest").exists()
+
+
+def test_kernel_started_ahead_is_taken_back_when_its_phase_does_not_run(project: Path) -> None:
+    phases = tiny.make_project(project / "p", {"one": "import time\ntime.sleep(1)\n1 / 0", "two": "n"})
+    outcome = tiny.run(project / "p", phases)
+    assert sorted(path.name for path in outcome.folder.iterdir()) == ["lineage.jsonl", "one", "report.html", "run.json"]
+    assert not [pid for pid in _children() if "ipykernel" in _command(pid)]
+
+
+def _children() -> list[int]:
+    """Processes whose parent is this one, whichever of its threads started them."""
+    lists = [path.read_text(encoding="utf-8") for path in Path("/proc/self/task").glob("*/children")]
+    return [int(pid) for listed in lists for pid in listed.split()]
+
+
+def _command(pid: int) -> str:
+    path = Path(f"/proc/{pid}/cmdline")
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def test_killed_kernel_is_killed_not_completed(project: Path) -> None:
+    body = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": body}))
+    entry = tiny.manifest_of(outcome)["phases"][0]
+    assert entry["status"] == "killed"
+    assert (entry["error"]["signal"], entry["error"]["cell"], entry["error"]["heading"]) == ("SIGKILL", 3, "Work")
+    cells = json.loads((outcome.folder / "one" / "notebook.ipynb").read_text(encoding="utf-8"))["cells"]
+    states = {cell["id"]: cell["metadata"]["papermill"]["status"] for cell in cells if cell["cell_type"] == "code"}
+    assert states == {"parameters": "completed", "imports": "completed", "work": "failed", "artifacts": "pending"}
+    assert outcome.exit_code == 1
+
+
+def test_kernel_that_leaves_is_killed_with_its_exit_code(project: Path) -> None:
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": "import os\nos._exit(7)"}))
+    entry = tiny.manifest_of(outcome)["phases"][0]
+    assert (entry["status"], entry["error"]["signal"]) == ("killed", None)
+    assert "exit code 7" in entry["error"]["message"]
+
+
+def test_cell_that_never_ends_is_timed_out_and_its_output_kept(project: Path) -> None:
+    phases = tiny.make_project(project / "p", {"one": "import time\nprint('before', flush=True)\ntime.sleep(600)"})
+    outcome = tiny.run(project / "p", phases, limit=4.0)
+    entry = tiny.manifest_of(outcome)["phases"][0]
+    assert (entry["status"], entry["error"]["cell"]) == ("timed-out", 3)
+    assert "4 seconds" in entry["error"]["message"]
+    assert "before" in (outcome.folder / "one" / "notebook.ipynb").read_text(encoding="utf-8")
+
+
+def test_notebook_without_finish_is_not_done(project: Path) -> None:
+    made = tiny.phase_notebook("n", phase="one", finish=False)
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": made}))
+    entry = tiny.manifest_of(outcome)["phases"][0]
+    assert (entry["status"], entry["error"]["name"]) == ("failed", "Unfinished")
+
+
+def test_child_processes_do_not_outlive_their_phase(project: Path) -> None:
+    body = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "run.write('child', {'pid': child.pid})"
+    )
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": body}))
+    pid = json.loads((outcome.folder / "one" / "child.json").read_text(encoding="utf-8"))["pid"]
+    assert outcome.exit_code == 0
+    assert _wait_until(lambda: not _alive(pid), seconds=5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_stops_the_kernel_and_leaves_manifest_and_report(project: Path, number: signal.Signals) -> None:
+    phases = tiny.make_project(project / "p", {"one": "import time\ntime.sleep(600)", "two": "n"})
+
+    def send_when_working(event: dict[str, object]) -> None:
+        if event["event"] == "cell" and event["cell"] == 3:
+            threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
+
+    outcome = tiny.run(project / "p", phases, listener=send_when_working)
+    said = tiny.manifest_of(outcome)
+    assert said["status"] == "interrupted"
+    assert [item["status"] for item in said["phases"]] == ["killed", "never-ran"]
+    assert said["phases"][0]["error"]["cell"] == 3
+    assert outcome.exit_code == 1
+    assert outcome.report is not None
+
+
+def test_kernel_that_ignores_the_interrupt_is_killed(project: Path) -> None:
+    body = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(600)"
+    phases = tiny.make_project(project / "p", {"one": body})
+
+    def send_when_working(event: dict[str, object]) -> None:
+        if event["event"] == "cell" and event["cell"] == 3:
+            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    started = time.monotonic()
+    outcome = tiny.run(project / "p", phases, listener=send_when_working)
+    assert tiny.manifest_of(outcome)["status"] == "interrupted"
+    assert time.monotonic() - started < 15
+
+
+def test_killed_runner_leaves_a_true_manifest_and_no_kernel(project: Path) -> None:
+    body = "import os, time\nrun.write('kernel', {'pid': os.getpid()})\ntime.sleep(600)"
+    tiny.make_project(project / "p", {"scope": body})
+    command = [sys.executable, "-m", "mlopskit", "run", "--to", "scope", "--project", str(project / "p")]
+    runner = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    found: list[Path] = []
+
+    def kernel_at_work() -> bool:
+        found[:] = (project / "p" / "runs").glob("*/scope/kernel.json")
+        return bool(found)
+
+    try:
+        assert _wait_until(kernel_at_work, seconds=60)
+        running = [item.status for item in list_runs(project / "p" / "runs")]
+    finally:
+        runner.kill()
+        runner.wait()
+    kernel = json.loads(found[0].read_text(encoding="utf-8"))["pid"]
+    said = json.loads((found[0].parents[1] / "run.json").read_text(encoding="utf-8"))
+    assert said["status"] == "interrupted"
+    assert said["phases"][0]["status"] == "never-ran"
+    assert running == ["running"]
+    assert [item.status for item in list_runs(project / "p" / "runs")] == ["interrupted"]
+    assert _wait_until(lambda: not _alive(kernel))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "one.m=3"], "unknown parameter one.m"),
+        (["-p", "one.n=many"], "one.n = many is not a whole number"),
+        (["-p", "one.n=12"], r"one.n = 12 is out of range; allowed is 0..9"),
+        (["-p", "on.n=1"], r"there is no phase on \(did you mean one\?\)"),
+        (["-p", "sed=1"], r"no phase has a parameter sed \(did you mean seed\?\)"),
+        (["-p", "n"], "not of the form"),
+    ],
+)
+def test_bad_parameter_is_refused_before_anything_is_made(project: Path, arguments: list[str], message: str) -> None:
+    phases = tiny.make_project(project / "p", {"one": "n"})
+    with pytest.raises(ParameterError, match=message):
+        tiny.run(project / "p", phases, arguments[1])
+    assert not (project / "p" / "runs").exists()
+
+
+def test_all_bad_parameters_are_told_at_once(project: Path) -> None:
+    toml = (project / "mlops.toml").read_text(encoding="utf-8") + "\n[parameters.one]\nn = 'x'\nsedd = 1\n"
+    phases = tiny.make_project(project / "p", {"one": "n"}, toml=toml)
+    with pytest.raises(ParameterError) as caught:
+        plan(project / "p", phases=phases, arguments=["one.seed=a"])
+    for expected in (
+        "3 parameters are wrong",
+        "one.n = 'x' is not a whole number but text",
+        "sedd (did you mean seed?)",
+        "one.seed = a",
+    ):
+        assert expected in str(caught.value)
+
+
+def test_missing_parameters_tag_is_refused(project: Path) -> None:
+    phases = tiny.make_project(project / "p", {"one": tiny.phase_notebook("1", phase="one", parameters=None)})
+    with pytest.raises(NotebookError, match="no cell tagged `parameters`"):
+        plan(project / "p", phases=phases)
+
+
+def test_missing_and_broken_notebooks_are_refused(project: Path) -> None:
+    phases = tiny.make_project(project / "p", {"one": "n", "two": "n"})
+    phases[0].path(project / "p").write_text("{ not json", encoding="utf-8")
+    with pytest.raises(NotebookError, match=r"1_one\.ipynb is not a readable notebook"):
+        plan(project / "p", phases=phases)
+    phases[1].path(project / "p").unlink()
+    with pytest.raises(NotebookError, match=r"2_two\.ipynb is missing"):
+        plan(project / "p", phases=phases)
+
+
+def test_missing_project_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match=r"No mlops\.toml was found"):
+        plan(tmp_path)
+
+
+def test_read_only_runs_folder_is_refused_in_one_sentence(project: Path) -> None:
+    phases = tiny.make_project(project / "p", {"one": "n"})
+    (project / "p" / "runs").write_text("a file is in the way, which stops root too", encoding="utf-8")
+    with pytest.raises(RunError, match=r"cannot be made in .*Make that folder writable, or name another with --out"):
+        tiny.run(project / "p", phases)
+
+
+def test_notebook_of_another_form_cannot_lose_its_cells(project: Path) -> None:
+    made = tiny.notebook(
+        [tiny.code("n: int = 1", name="parameters", tags=("parameters",)), tiny.code("1 / 0", name="fail")]
+    )
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": made}), "one.n=2")
+    error = tiny.manifest_of(outcome)["phases"][0]["error"]
+    assert (error["name"], error["cell"], error["id"], error["heading"]) == ("ZeroDivisionError", 2, "fail", None)

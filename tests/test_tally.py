@@ -1,0 +1,159 @@
+"""Groups and counts: the same whatever the order and the portions in which rows arrive."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from mlopskit.errors import DataError
+from mlopskit.intervals import delong
+from mlopskit.tally import Grouping, ScoreBins, Tally, auc_from_bins
+
+RNG = np.random.default_rng(0)
+
+
+def _scored(n: int = 400, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    score = 1 / (1 + np.exp(-(rng.normal(size=n) + y)))
+    town = rng.choice(["a", "b", "<script>"], n)
+    return pd.DataFrame({"_row": np.arange(n), "_target": y, "prediction": (score > 0.5).astype(int), "score": score,
+                         "town": town, "sex": rng.choice(["f", "m"], n)})  # fmt: skip
+
+
+def _same(a: Tally, b: Tally) -> None:
+    pd.testing.assert_frame_equal(a.cells, b.cells)
+    np.testing.assert_array_equal(a.counts, b.counts)
+    np.testing.assert_allclose(a.sums, b.sums, rtol=1e-9, atol=1e-9)
+    pd.testing.assert_frame_equal(a.scores, b.scores, check_dtype=False)
+
+
+def test_numeric_ranges_are_readable_and_about_equally_large():
+    ages = pd.DataFrame({"age": np.repeat(np.arange(20, 60), 5)})
+    grouping = Grouping.fit(ages, ["age"])
+    assert grouping.transform(ages)["age"].value_counts().to_dict() == {
+        "20–29": 50, "30–39": 50, "40–49": 50, "50–59": 50}  # fmt: skip
+
+
+def test_values_beyond_the_reference_fall_into_the_outer_groups():
+    grouping = Grouping.fit(pd.DataFrame({"age": np.arange(20, 60)}), ["age"], bins=2)
+    assert grouping.transform(pd.DataFrame({"age": [3.0, 39.5, 95.0]}))["age"].tolist() == ["20–39", "40–59", "40–59"]
+
+
+def test_missing_rare_and_unknown_values_have_groups():
+    reference = pd.DataFrame({"town": ["a"] * 5 + ["b"] * 3 + ["c"] * 2 + ["d", None]})
+    grouping = Grouping.fit(reference, ["town"], max_groups=3)
+    seen = grouping.transform(pd.DataFrame({"town": ["a", "b", "c", "never seen", None]}))
+    assert seen["town"].tolist() == ["a", "b", "other", "other", "missing"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[-1.5, 0.25, 3.0, 9.75] * 3, [True, False] * 6, [None] * 12, [1.0] * 12, pd.date_range("2024-01-01", periods=12)],
+)
+def test_a_grouping_survives_json_and_groups_every_row(values):
+    frame = pd.DataFrame({"x {y} 'z'": values})
+    grouping = Grouping.fit(frame, list(frame.columns))
+    again = Grouping.from_dict(json.loads(json.dumps(grouping.to_dict())))
+    assert again == grouping
+    assert again.transform(frame).notna().all(axis=None)
+
+
+def test_lists_and_unknown_columns_are_refused():
+    with pytest.raises(DataError, match="holds lists"):
+        Grouping.fit(pd.DataFrame({"image": [[1, 2], [3, 4]]}), ["image"])
+    with pytest.raises(DataError, match="did you mean town"):
+        Grouping.fit(_scored(), ["twon"])
+
+
+@settings(max_examples=15, deadline=None)
+@given(cut=st.integers(0, 60), seed=st.integers(0, 1000))
+def test_adding_parts_gives_the_tally_of_the_whole(cut, seed):
+    rows = _scored(60, seed)
+    parts = [Tally.from_table(part, ["town", "sex"]) for part in (rows.iloc[:cut], rows.iloc[cut:])]
+    _same(parts[0] + parts[1], Tally.from_table(rows, ["town", "sex"]))
+    _same(parts[1] + parts[0], parts[0] + parts[1])
+
+
+def test_regression_sums_keep_their_digits_far_from_zero():
+    y = 1e9 + RNG.normal(size=300)
+    rows = pd.DataFrame({"_row": range(300), "_target": y, "prediction": y + 0.5, "g": "all"})
+    whole = Tally.from_table(rows.head(100), ["g"], task="regression") + Tally.from_table(
+        rows.tail(200), ["g"], task="regression"
+    )
+    sums = whole.marginal()
+    mean = float((sums.sums[0, :, 0] * sums.sums[0, :, 4]).sum() / 300)
+    spread = sums.sums[0, :, 5].sum() + (sums.sums[0, :, 0] * (sums.sums[0, :, 4] - mean) ** 2).sum()
+    assert spread == pytest.approx(np.sum((y - y.mean()) ** 2), rel=1e-5)
+
+
+def test_confusion_counts_agree_with_counting_by_hand():
+    rows = pd.DataFrame({"g": list("aab"), "_target": [0, 2, 1], "prediction": [0, 1, 1]})
+    counts = Tally.from_table(rows, ["g"], task="multiclass").confusion()
+    assert counts[0, 0, 0] == counts[0, 2, 1] == counts[1, 1, 1] == 1
+    assert counts.sum() == 3
+
+
+def test_marginals_forget_columns_and_lose_no_row():
+    tally = Tally.from_table(_scored(), ["town", "sex"])
+    _same(tally.marginal(["sex"]), Tally.from_table(_scored(), ["sex"]))
+    assert tally.marginal().sizes.tolist() == [400]
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_tally_survives_its_parquet_file(tmp_path, task):
+    rows = _scored()
+    tally = Tally.from_table(rows, ["town"], task=task, grouping=Grouping.fit(rows, ["town"]))
+    tally.save(tmp_path / "tally.parquet")
+    again = Tally.load(tmp_path / "tally.parquet")
+    _same(again, tally)
+    assert again.grouping == tally.grouping
+    _same(again + tally, tally + tally)
+
+
+def test_arrow_tables_and_parquet_files_count_like_frames(tmp_path):
+    rows = _scored()
+    rows.to_parquet(tmp_path / "rows.parquet")
+    expected = Tally.from_table(rows, ["town"])
+    _same(Tally.from_table(pa.Table.from_pandas(rows), ["town"]), expected)
+    _same(Tally.from_table(tmp_path / "rows.parquet", ["town"]), expected)
+
+
+def test_tallies_of_different_edges_are_not_added():
+    rows = _scored()
+    with pytest.raises(DataError, match="different score bin edges"):
+        _ = Tally.from_table(rows, ["town"]) + Tally.from_table(rows, ["town"], score_bins=ScoreBins(bins=16))
+    groupings = [Grouping.fit(part, ["score"]) for part in (rows, rows.head(50))]
+    with pytest.raises(DataError, match="different bin edges or categories"):
+        _ = Tally.from_table(rows, ["score"], grouping=groupings[0]) + Tally.from_table(
+            rows, ["score"], grouping=groupings[1]
+        )
+
+
+def test_a_unit_keeps_its_rows_in_one_block():
+    rows = _scored().assign(person=lambda table: table["_row"] // 10)
+    counts = Tally.from_table(rows, unit="person").counts[0].sum(axis=(1, 2))
+    assert counts.sum() == 400
+    assert (counts % 10 == 0).all()
+
+
+def test_area_from_bins_stays_within_its_bound():
+    rows = _scored(3000)
+    histogram = Tally.from_table(rows).histogram()
+    found = auc_from_bins(histogram[:, 0], histogram[:, 1])
+    assert abs(found["value"][0] - roc_auc_score(rows["_target"], rows["score"])) <= found["bound"][0] < 0.001
+    assert [found[key][0] for key in ("low", "high")] == pytest.approx(
+        delong(rows["_target"], rows["score"])[1:], abs=1e-3
+    )
+
+
+def test_class_indices_beyond_the_classes_are_refused():
+    with pytest.raises(DataError, match="Class index 3 does not fit 2 classes"):
+        Tally.from_table(pd.DataFrame({"_target": [0, 3], "prediction": [0, 1]}))
