@@ -30,7 +30,7 @@ def refuse_bad_input(plan: Plan) -> list[str]:
     ProjectError
         All problems at once.
     """
-    problems = scope_problems(plan.scope)
+    problems = scope_problems(plan.scope, plan.project)
     remarks: list[str] = []
     if "data" in plan.chosen:
         fatal, remarks = data_problems(plan.project, plan.scope)
@@ -40,12 +40,13 @@ def refuse_bad_input(plan: Plan) -> list[str]:
     return remarks
 
 
-def scope_problems(scope: Scope) -> list[str]:
-    """Return what is wrong with criteria and thresholds, from their names alone."""
+def scope_problems(scope: Scope, project: Path) -> list[str]:
+    """Return what is wrong with candidates, criteria and thresholds, from their names alone."""
     from mlopskit.metrics import criterion_problems
+    from mlopskit.model.candidates import candidate_problems
     from mlopskit.monitor import threshold_problems
 
-    return [*criterion_problems(scope), *threshold_problems(scope)]
+    return [*candidate_problems(scope, project), *criterion_problems(scope), *threshold_problems(scope)]
 
 
 def data_problems(project: Path, scope: Scope) -> tuple[list[str], list[str]]:

@@ -79,6 +79,9 @@ def lab(
     project: ProjectOption = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+    options: Annotated[
+        list[str] | None, typer.Argument(help="After --: JupyterLab's own, in a container -- --allow-root.")
+    ] = None,
 ) -> None:
     """Open JupyterLab on the overview notebook.
 
@@ -90,6 +93,7 @@ def lab(
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
     command += [f"--port={port}"] if port else []
     command += [] if browser else ["--no-browser"]
+    command += options or []
     command += [str(folder / OVERVIEW)] if (folder / OVERVIEW).is_file() else []
     os.environ["MLOPSKIT_PROJECT"] = str(folder)
     paths = [str(folder), os.environ.get("PYTHONPATH", "")]
@@ -111,7 +115,7 @@ def check(project: ProjectOption = None) -> int:
     findings: list[tuple[str, str, str]] = []
     try:
         scope = Scope.load(folder / PROJECT_FILE)
-        findings += [("issue", PROJECT_FILE, problem) for problem in scope_problems(scope)]
+        findings += [("issue", PROJECT_FILE, problem) for problem in scope_problems(scope, folder)]
         findings += [
             ("open", PROJECT_FILE, f"[{item.table}] {item.key}: {item.question}") for item in open_questions(scope)
         ]

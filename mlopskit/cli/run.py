@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import Annotated
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +16,10 @@ from mlopskit.cli.options import (
     complete_run,
     project_folder,
 )
+
+if TYPE_CHECKING:
+    from mlopskit.runner import Plan
+    from mlopskit.runner.warm import ForkServer
 
 Parameter = Annotated[
     list[str] | None,
@@ -53,6 +58,7 @@ def run(
     timeout: Timeout = None,
     project: ProjectOption = None,
     out: RunsOption = None,
+    cold: Annotated[bool, typer.Option("--cold", help="Start every kernel anew instead of forking it.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures and the outcome only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one a line.")] = False,
 ) -> int:
@@ -66,7 +72,7 @@ def run(
     """
     from mlopskit.cli.checks import refuse_bad_input
     from mlopskit.cli.progress import listener
-    from mlopskit.runner import Choice, execute, plan
+    from mlopskit.runner import Choice, execute, plan, warm
     from mlopskit.runner.execution import preload
 
     folder = project_folder(project)
@@ -76,9 +82,18 @@ def run(
         target=preload, daemon=True
     ).start()  # papermill takes a second to import; the checks read data meanwhile
     tell = listener(quiet=quiet, as_json=as_json)
-    for remark in refuse_bad_input(planned):
-        tell({"event": "note", "text": remark})
-    return execute(planned, listener=tell).exit_code
+    with nullcontext() if cold or not warm.is_supported() else _server(planned) as server:
+        for remark in refuse_bad_input(planned):
+            tell({"event": "note", "text": remark})
+        return execute(planned, listener=tell, server=server).exit_code
+
+
+def _server(planned: Plan) -> ForkServer:
+    """Start the server that kernels are forked from; it imports while the checks read data."""
+    from mlopskit.runner import warm
+
+    notebooks = [phase.path(planned.project) for phase in planned.phases if phase.name in planned.chosen]
+    return warm.ForkServer(warm.import_statements(notebooks, planned.project))
 
 
 def _names(only: list[str] | None) -> list[str]:

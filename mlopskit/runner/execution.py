@@ -23,6 +23,7 @@ from mlopskit.runner.verdict import explain
 
 if TYPE_CHECKING:
     from mlopskit.runner.kernels import Setting
+    from mlopskit.runner.warm import ForkServer
 
 NOTEBOOK = "notebook.ipynb"
 KERNEL_LOG = "kernel.log"
@@ -46,6 +47,8 @@ class Order:
         Told what happens, as plain mappings.
     setting : Setting or None
         Where and how the notebook runs, once that was prepared; holds the kernel when it was started ahead.
+    server : ForkServer or None
+        Where its kernel is forked from; without one it starts cold.
     """
 
     phase: Phase
@@ -55,6 +58,7 @@ class Order:
     limit: float | None = None
     emit: Callable[[dict[str, Any]], None] = lambda _: None
     setting: Setting | None = None
+    server: ForkServer | None = None
     _asked: int = 0
 
     @property
@@ -176,6 +180,7 @@ def _prepared(order: Order) -> Setting:
             limit=order.limit,
             injected=bool(order.given),
             watch=Watch(on_cell=_reporter(order)),
+            server=order.server,
         )
     return order.setting
 

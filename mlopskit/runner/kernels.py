@@ -6,21 +6,25 @@ What happens in a kernel is noted in a `Watch` while it happens.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
+from uuid import uuid4
 
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Any as AnyTrait
 
 from mlopskit.runner.surroundings import HASH_SEED
+from mlopskit.runner.warm import ForkedProcess, ForkServer
 
 _ARGUMENTS = ["--log-level=50", "--HistoryManager.hist_file=:memory:"]  # the runner says in words what goes wrong
 
@@ -37,7 +41,7 @@ class Watch:
         Index of the cell that runs, or ran last.
     executed : int
         Code cells that ran to their end.
-    process : Popen or None
+    process : Popen or ForkedProcess or None
         The kernel's process, once there is one.
     stopping : bool
         True when the run was asked to stop.
@@ -46,7 +50,7 @@ class Watch:
     on_cell: Callable[[int], None] = lambda _: None
     cell: int | None = None
     executed: int = 0
-    process: Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | ForkedProcess | None = None
     stopping: bool = False
 
     def begin(self, index: int) -> None:
@@ -95,6 +99,8 @@ class Setting:
         Filled in while it runs.
     manager : OwnPythonKernelManager or None
         The kernel, once it was started.
+    server : ForkServer or None
+        Where the kernel is forked from; without one it starts cold.
     on_ready : async callable or None
         Called when the kernel answers, before the first cell.
     """
@@ -108,19 +114,53 @@ class Setting:
     injected: bool = False
     watch: Watch = field(default_factory=Watch)
     manager: OwnPythonKernelManager | None = None
+    server: ForkServer | None = None
     on_ready: Callable[..., Awaitable[None]] | None = None
+
+
+class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]  # the base class is untyped
+    """Has a kernel forked instead of starting a new interpreter; all else is as for a local process."""
+
+    server = AnyTrait()
+
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
+        """Fork the kernel of this command line, which is ``python -m ipykernel_launcher ARGUMENT…``."""
+        with open(os.devnull, "wb") as null:  # noqa: PTH123  a device answers at once
+            outputs = [(options.get(name) or null).fileno() for name in ("stdout", "stderr")]
+            self.process = await asyncio.to_thread(
+                self.server.fork,
+                cmd[2:],
+                environment=options["env"],
+                cwd=str(options.get("cwd") or Path.cwd()),
+                output=outputs[0],
+                errors=outputs[1],
+            )
+        self.pid = self.pgid = self.process.pid  # it leads a process group of its own
+        return self.connection_info
 
 
 class OwnPythonKernelManager(AsyncKernelManager):  # type: ignore[misc]  # the base class is untyped
     """Starts kernels of the running Python, from a kernelspec that lies in no file."""
 
     watch = AnyTrait(None, allow_none=True)
+    server = AnyTrait(None, allow_none=True)
+    kernel_id: str | None
+    provisioner: Any
 
     @property
     def kernel_spec(self) -> KernelSpec:
         """The kernelspec in memory."""
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="Python 3", language="python", metadata={"debugger": True})
+
+    async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
+        if self.server is not None and self.provisioner is None:
+            self.kernel_id = self.kernel_id or str(uuid4())
+            self.provisioner = WarmProvisioner(
+                kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self, server=self.server
+            )
+        prepared: tuple[list[str], dict[str, Any]] = await super()._async_pre_start_kernel(**options)
+        return prepared
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
         await super()._async_launch_kernel(kernel_cmd, **options)
@@ -130,7 +170,7 @@ class OwnPythonKernelManager(AsyncKernelManager):  # type: ignore[misc]  # the b
 
 async def start(setting: Setting) -> None:
     """Start the kernel of a notebook; returns when its process runs, which is before it answers."""
-    manager = OwnPythonKernelManager(kernel_name="python3", watch=setting.watch)
+    manager = OwnPythonKernelManager(kernel_name="python3", watch=setting.watch, server=setting.server)
     cwd = {"cwd": str(setting.cwd)} if setting.cwd else {}
     with _kernel_log(setting.log) as where:
         await manager.start_kernel(extra_arguments=list(_ARGUMENTS), env=dict(setting.environment), **cwd, **where)

@@ -19,7 +19,7 @@ from mlopskit import __version__
 from mlopskit.runner.manifest import PhaseEntry
 
 FILE = "lineage.jsonl"
-PRODUCER = f"https://pypi.org/project/mlopskit/{__version__}"
+PRODUCER = f"urn:mlopskit:{__version__}"
 _SPEC = "https://openlineage.io/spec"
 _EVENT = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 _ENDINGS = {"done": "COMPLETE", "reused": "COMPLETE", "failed": "FAIL", "timed-out": "FAIL", "killed": "ABORT"}

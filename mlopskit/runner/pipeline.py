@@ -24,6 +24,7 @@ from mlopskit.runner.manifest import ENDED_WELL, Manifest, PhaseEntry
 from mlopskit.runner.phases import Phase
 from mlopskit.runner.planning import Plan
 from mlopskit.runner.presence import present
+from mlopskit.runner.warm import ForkServer
 from mlopskit.runner.worker import Worker
 from mlopskit.runs import is_finished
 
@@ -31,7 +32,7 @@ Event = Mapping[str, Any]
 Listener = Callable[[Event], None]
 
 
-def execute(plan: Plan, *, listener: Listener = lambda _: None) -> Outcome:
+def execute(plan: Plan, *, listener: Listener = lambda _: None, server: ForkServer | None = None) -> Outcome:
     """Make the run that `plan` describes.
 
     Parameters
@@ -41,6 +42,8 @@ def execute(plan: Plan, *, listener: Listener = lambda _: None) -> Outcome:
     listener : callable
         Told what happens, as plain mappings with an ``event``: ``run``, ``phase``, ``cell``, ``ended``, ``note``,
         ``finished``.
+    server : ForkServer, optional
+        Where kernels are forked from; without one they start cold.
 
     Returns
     -------
@@ -52,7 +55,7 @@ def execute(plan: Plan, *, listener: Listener = lambda _: None) -> Outcome:
     RunError
         When the run folder cannot be made.
     """
-    return _Execution(plan, listener).run()
+    return _Execution(plan, listener, server).run()
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class _Execution:
 
     plan: Plan
     listener: Listener
+    server: ForkServer | None
     folder: Path = field(init=False)
     manifest: Manifest = field(init=False)
     started: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
@@ -112,6 +116,7 @@ class _Execution:
                 given=self.plan.parameters[phase.name].given,
                 limit=self.plan.limit,
                 emit=interruption.queue.put,
+                server=self.server,
             )
             for phase in self.plan.phases
             if phase.name in self.plan.chosen

@@ -69,6 +69,8 @@ def _death(setting: Setting) -> dict[str, Any]:
     by = signal.Signals(-code).name if code is not None and code < 0 else None
     how = f"by {by}" if by else f"with exit code {code}" if code is not None else "for a reason that is not known"
     hint = " Often the memory was used up." if by == "SIGKILL" else ""
+    peak = getattr(process, "peak_kb", None)
+    hint = f" Its memory peaked at {peak / 1024:,.0f} MB.{hint}" if peak else hint
     there = log is not None and log.exists()
     said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log and there else []
     last = f" It last printed: {said[-1]}" if said else ""

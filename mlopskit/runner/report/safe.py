@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 from xml.parsers import expat
 
-from mlopskit.display import PALETTE
+from mlopskit.display import PALETTE, without_page_styles
 
 
 def _words(text: str) -> frozenset[str]:
@@ -75,6 +75,7 @@ def safe_html(text: str, *, prefix: str = "d") -> str:
     """
     drawings: dict[str, str] = {}
     mark = uuid4().hex
+    text = without_page_styles(text)
 
     def put_aside(match: re.Match[str]) -> str:
         # An element, not a word: bleach escapes `<` inside attributes, so there the mark is never found again.

@@ -1,0 +1,166 @@
+"""A server that has imported everything and forks a kernel on request.
+
+Importing pandas, scikit-learn, matplotlib and the rest takes seconds, each time a kernel starts. This program imports
+them once, computes nothing, and forks: the child is a fresh process with the same modules, its own random state,
+environment, working directory, output and thread limits, in which ipykernel starts as it always does.
+
+The server speaks over one socket of message boundaries. A request is ``{"argv", "env", "cwd"}`` with the two
+descriptors for standard output and error; the answer is ``{"pid"}``, and when that child ends ``{"ended", "status",
+"peak_kb"}`` with what `os.wait4` says. When the other end of the socket closes, however that came about, every child
+is killed and the server ends; a child dies with the server. No multiprocessing is involved, so a cell may use it as
+in any kernel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+LIMIT = 1 << 20
+"""Bytes of the longest request: an environment and a command line."""
+
+_PR_SET_PDEATHSIG = 1
+_THREADS = {"OMP_NUM_THREADS": "openmp", "OPENBLAS_NUM_THREADS": "blas", "MKL_NUM_THREADS": "blas"}
+
+
+def preload(statements: Sequence[str]) -> None:
+    """Execute import statements, in order; one that fails is left to the cell that needs it, which reports it."""
+    for statement in statements:
+        with contextlib.suppress(Exception):
+            exec(statement, {"__name__": "mlopskit_preload"})  # noqa: S102  parsed import statements, nothing else
+
+
+def serve(channel: socket.socket) -> Callable[[], None] | None:
+    """Fork kernels until the other end closes; return None in the server and the kernel's program in a child."""
+    running: dict[int, int] = {}
+    with selectors.DefaultSelector() as ready:
+        ready.register(channel, selectors.EVENT_READ)
+        while True:
+            for key, _ in ready.select():
+                if key.fileobj is not channel:
+                    _report(channel, running.pop(key.fd), key.fd, ready)
+                    continue
+                message, descriptors, _, _ = socket.recv_fds(channel, LIMIT, 2)
+                if not message:
+                    _kill(running.values())
+                    return None
+                request = json.loads(message)
+                pid = os.fork()
+                if pid == 0:
+                    channel.close()
+                    for descriptor in running:
+                        os.close(descriptor)
+                    return lambda: _become_kernel(request, descriptors)
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                watched = os.pidfd_open(pid)
+                running[watched] = pid
+                ready.register(watched, selectors.EVENT_READ)
+                _send(channel, {"pid": pid})
+
+
+def _report(channel: socket.socket, pid: int, descriptor: int, ready: selectors.BaseSelector) -> None:
+    _, status, usage = os.wait4(pid, 0)
+    ready.unregister(descriptor)
+    os.close(descriptor)
+    _send(channel, {"ended": pid, "status": os.waitstatus_to_exitcode(status), "peak_kb": usage.ru_maxrss})
+
+
+def _send(channel: socket.socket, answer: dict[str, Any]) -> None:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        channel.send(json.dumps(answer).encode())
+
+
+def _kill(pids: Any) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _become_kernel(request: dict[str, Any], descriptors: Sequence[int]) -> None:
+    """Turn a forked child into the kernel that was asked for; nothing of the server's own state is left."""
+    server = os.getppid()
+    os.setsid()
+    _die_with_parent(server)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in zip((null, *descriptors), (0, 1, 2), strict=True):
+        os.dup2(source, target)
+        os.close(source)
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    _reseed()
+    _limit_threads()
+    _inline_figures()
+    gc.unfreeze()
+    from ipykernel.kernelapp import IPKernelApp
+
+    sys.argv = list(request["argv"])
+    IPKernelApp.launch_instance(argv=request["argv"][1:])
+
+
+def _die_with_parent(server: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:  # it died before the request to die with it
+        os._exit(1)
+
+
+def _reseed() -> None:
+    """Give the child its own entropy: two forks of one server would draw the same numbers."""
+    import random
+
+    random.seed()
+    if "numpy" in sys.modules:
+        import numpy as np
+
+        np.random.seed(None)  # the global state is what two forks would share
+
+
+def _limit_threads() -> None:
+    """Apply the child's thread limits: libraries read those variables only when they are loaded, which was long ago."""
+    limits = {api: int(os.environ[name]) for name, api in _THREADS.items() if os.environ.get(name, "").isdigit()}
+    if limits and "threadpoolctl" in sys.modules:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(limits)
+
+
+def _inline_figures() -> None:
+    """Choose the backend that a cold kernel gets from its environment, which matplotlib reads only when imported."""
+    backend = os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    if "matplotlib" in sys.modules:
+        import matplotlib as mpl
+
+        mpl.rcParams["backend"] = backend
+
+
+def main() -> None:
+    """Run as ``python -m mlopskit.runner.forkserver DESCRIPTOR STATEMENT…``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner decides what an interrupt means
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    if sys.path[:1] == [str(Path.cwd())]:  # what `-m` put there; the kernel puts in its own
+        del sys.path[0]
+    with warnings.catch_warnings():
+        preload(sys.argv[2:])
+    gc.collect()
+    gc.freeze()
+    program = serve(channel)
+    if program is not None:
+        program()
+
+
+if __name__ == "__main__":
+    main()

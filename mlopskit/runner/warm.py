@@ -1,0 +1,215 @@
+"""Warm kernels: forked from a server that has imported what the notebooks import.
+
+The server is started while the project is still being checked; no kernel is forked before the checks are over. What a
+warm kernel computes is what a cold one computes: a fresh process with its own environment, working directory, random
+state, output and thread limits, started by ipykernel. Where forking is not safe there is no server, and kernels are
+cold.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mlopskit.errors import RunError
+from mlopskit.notebooks import load_notebook
+from mlopskit.runner.surroundings import HASH_SEED
+
+_HEAVY = (
+    "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "IPython.core.completer", "debugpy",
+    "numpy", "pandas", "pyarrow.parquet", "scipy.stats", "threadpoolctl",
+    "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "sklearn.compose", "sklearn.preprocessing",
+    "sklearn.impute", "sklearn.model_selection", "sklearn.feature_extraction.text", "sklearn.cluster", "sklearn.dummy",
+    "matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.pyplot",
+    "skops.io", "shap", "pandera.pandas", "cleanlab.filter", "fairlearn.metrics", "mapie.classification", "httpx",
+    "sqlalchemy",
+)  # fmt: skip
+"""What costs most of a kernel's start; the package imports much of it only where it is used."""
+
+_SECONDS_TO_FORK = 60
+
+
+def is_supported() -> bool:
+    """Tell whether kernels can be forked here: Linux, with what ends children with their parent."""
+    return sys.platform == "linux" and hasattr(os, "pidfd_open")
+
+
+def import_statements(notebooks: Iterable[Path], project: Path) -> list[str]:
+    """Return the import statements to execute ahead: the heavy ones, then those of the notebooks' cells.
+
+    A module of the project itself is never among them: it is the notebook's to import, as it is when it does.
+    """
+    found = [f"import {name}" for name in _HEAVY]
+    for path in notebooks:
+        for cell in load_notebook(path)["cells"]:
+            if cell["cell_type"] == "code":
+                found += [ast.unparse(node) for node in _imports("".join(cell["source"])) if _installed(node, project)]
+    return list(dict.fromkeys(found))
+
+
+def _imports(source: str) -> list[ast.Import | ast.ImportFrom]:
+    try:
+        return [node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    except SyntaxError:  # the cell says so when it runs
+        return []
+
+
+def _installed(node: ast.Import | ast.ImportFrom, project: Path) -> bool:
+    names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+    tops = [name.partition(".")[0] for name in names]
+    return all(top and not (project / top).exists() and not (project / f"{top}.py").exists() for top in tops)
+
+
+class ForkedProcess:
+    """A kernel's process, child of the server, with the face of a `subprocess.Popen`.
+
+    Attributes
+    ----------
+    pid : int
+    returncode : int or None
+        As for `subprocess.Popen`: None while it runs, negative for a signal.
+    peak_kb : int or None
+        Peak resident memory, once it ended.
+    """
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self.peak_kb: int | None = None
+        self._over = threading.Event()
+
+    def end(self, status: int, peak_kb: int | None) -> None:
+        """Note how it ended."""
+        self.returncode, self.peak_kb = status, peak_kb
+        self._over.set()
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait for the end and return the exit code."""
+        if not self._over.wait(timeout):
+            raise subprocess.TimeoutExpired("kernel", timeout or 0)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal unless it ended."""
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+
+class ForkServer:
+    """The runner's side of the server: started at once, asked for kernels later.
+
+    Parameters
+    ----------
+    statements : sequence of str
+        Import statements that it executes before it forks.
+    """
+
+    def __init__(self, statements: Sequence[str] = ()) -> None:
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            command = [sys.executable, "-m", "mlopskit.runner.forkserver", str(theirs.fileno()), *statements]
+            self._process = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno()],
+                cwd="/",
+                env={**os.environ, "PYTHONHASHSEED": HASH_SEED},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C in the terminal is the runner's to handle
+            )
+        self._children: dict[int, ForkedProcess] = {}
+        self._forked: queue.Queue[ForkedProcess | None] = queue.Queue()
+        self._one_at_a_time = threading.Lock()
+        threading.Thread(target=self._listen, name="fork server", daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def fork(
+        self, arguments: Sequence[str], *, environment: Mapping[str, str], cwd: str, output: int, errors: int
+    ) -> ForkedProcess:
+        """Return a new kernel process.
+
+        Parameters
+        ----------
+        arguments : sequence of str
+            The kernel's command line, program first.
+        environment : mapping
+            Its whole environment.
+        cwd : str
+            Its working directory.
+        output, errors : int
+            Descriptors for its standard output and error.
+
+        Raises
+        ------
+        RunError
+            When the server is gone or does not answer.
+        """
+        request = json.dumps({"argv": list(arguments), "env": dict(environment), "cwd": cwd}).encode()
+        with self._one_at_a_time:
+            try:
+                socket.send_fds(self._channel, [request], [output, errors])
+                child = self._forked.get(timeout=_SECONDS_TO_FORK)
+            except (OSError, queue.Empty) as error:
+                raise RunError(f"The server that forks kernels does not answer ({error!r}). Use --cold.") from error
+        if child is None:
+            raise RunError("The server that forks kernels ended before its time. Use --cold.")
+        return child
+
+    def close(self) -> None:
+        """End the server and every kernel that is left."""
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:  # still importing
+            self._process.kill()
+            self._process.wait()
+        self._channel.close()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError):
+            while message := self._channel.recv(65536):
+                answer = json.loads(message)
+                if "pid" in answer:
+                    child = self._children[answer["pid"]] = ForkedProcess(answer["pid"])
+                    self._forked.put(child)
+                else:
+                    self._children.pop(answer["ended"]).end(answer["status"], answer["peak_kb"])
+        for child in self._children.values():
+            child.end(-signal.SIGKILL, None)  # they die with their server
+        self._forked.put(None)

@@ -1,0 +1,198 @@
+"""Warm kernels: the same kernel as a cold one, nothing passed from one to the next, nothing left running."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlopskit.runner import warm
+from mlopskit.runs import written
+
+pytestmark = [
+    pytest.mark.notebooks,
+    pytest.mark.xdist_group("warm"),
+    pytest.mark.skipif(not warm.is_supported(), reason="kernels are forked on Linux only"),
+]
+
+tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+
+IMPORTS = ["ipykernel.kernelapp", "numpy", "pandas", "matplotlib.pyplot", "sklearn.linear_model", "threadpoolctl"]
+STATE = """
+import glob, os, random, sys
+import matplotlib, numpy as np, sklearn.linear_model
+from threadpoolctl import threadpool_info
+run.write("state", {
+    "cwd": os.getcwd(), "hash": hash("a"), "backend": matplotlib.get_backend().lower(),
+    "dpi": matplotlib.rcParams["figure.dpi"], "variable": os.environ.get("LEFT_BEHIND"), "path": sys.path,
+    "module": "colorsys" in sys.modules, "printed": np.get_printoptions()["precision"],
+    "files": [name for name in map(os.path.realpath, glob.glob("/proc/self/fd/*")) if name.endswith("mlops.toml")],
+    "threads": sorted({(lib["user_api"], lib["num_threads"]) for lib in threadpool_info()}),
+})
+run.write("drawn", {"numpy": np.random.rand(), "python": random.random()}, volatile=True)
+"""
+SPOIL = """
+import colorsys, os, random
+import matplotlib, numpy as np
+from threadpoolctl import threadpool_limits
+kept_open = open("mlops.toml"); os.environ["LEFT_BEHIND"] = "yes"; os.chdir("/"); random.seed(1); np.random.seed(1)
+matplotlib.rcParams["figure.dpi"] = 33; np.set_printoptions(precision=2); threadpool_limits(1)
+ballast = np.ones(30_000_000)
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[warm.ForkServer]:
+    with warm.ForkServer([f"import {name}" for name in IMPORTS]) as started:
+        yield started
+
+
+def artefact(outcome: Any, phase: str, name: str) -> Any:
+    return json.loads((outcome.folder / phase / f"{name}.json").read_text())
+
+
+def statuses(outcome: Any) -> list[str]:
+    return [phase["status"] for phase in tiny.manifest_of(outcome)["phases"]]
+
+
+def test_a_warm_kernel_finds_what_a_cold_one_finds(project: Path, server: warm.ForkServer) -> None:
+    phases = tiny.make_project(project / "p", {"one": STATE})
+    forked, cold = tiny.run(project / "p", phases, server=server), tiny.run(project / "p", phases)
+    assert artefact(forked, "one", "state") == artefact(cold, "one", "state")
+
+
+def test_nothing_passes_from_one_kernel_to_the_next(project: Path, server: warm.ForkServer) -> None:
+    phases = tiny.make_project(project / "p", {"before": STATE, "spoil": SPOIL, "after": STATE})
+    outcome = tiny.run(project / "p", phases, server=server)
+    assert artefact(outcome, "before", "state") == artefact(outcome, "after", "state")
+
+
+def test_two_kernels_draw_different_random_numbers(project: Path, server: warm.ForkServer) -> None:
+    phases = tiny.make_project(project / "p", {"one": STATE, "two": STATE})
+    outcome = tiny.run(project / "p", phases, server=server)
+    one, two = artefact(outcome, "one", "drawn"), artefact(outcome, "two", "drawn")
+    assert one["numpy"] != two["numpy"]
+    assert one["python"] != two["python"]
+
+
+def test_figures_appear_in_the_notebook(project: Path, server: warm.ForkServer) -> None:
+    phases = tiny.make_project(project / "p", {"one": "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"})
+    outcome = tiny.run(project / "p", phases, server=server)
+    notebook = json.loads((outcome.folder / "one" / "notebook.ipynb").read_text())
+    shown = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    assert any("image/png" in output.get("data", {}) for output in shown)
+
+
+def test_a_pool_of_processes_works_in_a_cell(project: Path, server: warm.ForkServer) -> None:
+    body = "import multiprocessing\nwith multiprocessing.Pool(2) as pool: run.write('it', pool.map(abs, [-1, 2]))"
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": body}), server=server)
+    assert artefact(outcome, "one", "it") == [1, 2]
+
+
+def test_thread_limits_of_the_environment_hold(
+    project: Path, server: warm.ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": STATE}), server=server)
+    assert {threads for _, threads in artefact(outcome, "one", "state")["threads"]} == {1}
+
+
+def test_linear_algebra_and_threads_work_after_the_fork(project: Path, server: warm.ForkServer) -> None:
+    body = (
+        "import numpy as np\nfrom sklearn.ensemble import HistGradientBoostingClassifier\n"
+        "X = np.random.default_rng(0).random((2000, 20))\n"
+        "run.write('it', [float((X @ X.T).sum()), HistGradientBoostingClassifier(max_iter=5, random_state=0)"
+        ".fit(X, X[:, 0] > 0.5).predict_proba(X).sum()])"
+    )
+    phases = tiny.make_project(project / "p", {"one": body})
+    forked, cold = tiny.run(project / "p", phases, server=server), tiny.run(project / "p", phases)
+    assert artefact(forked, "one", "it") == pytest.approx(artefact(cold, "one", "it"))
+
+
+def test_a_killed_kernel_is_told_with_its_signal_and_peak_memory(project: Path, server: warm.ForkServer) -> None:
+    bodies = {"one": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "two": "1"}
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", bodies), server=server)
+    assert statuses(outcome) == ["killed", "never-ran"]
+    error = tiny.manifest_of(outcome)["phases"][0]["error"]
+    assert error["signal"] == "SIGKILL"
+    assert "Its memory peaked at" in error["message"]
+
+
+def test_a_module_of_the_project_is_not_imported_ahead(project: Path) -> None:
+    (project / "mine.py").write_text("value = 1")
+    (project / "pandas").mkdir()
+    body = "import mine\nimport pandas\nfrom sklearn import base\nfrom . import x"
+    [phase] = tiny.make_project(project / "p", {"one": body})
+    found = warm.import_statements([phase.path(project / "p")], project)
+    assert "from sklearn import base" in found
+    assert not [line for line in found[len(warm._HEAVY) :] if "mine" in line or "pandas" in line or "import x" in line]
+
+
+def test_a_statement_that_fails_is_left_to_the_cell_that_needs_it(project: Path) -> None:
+    with warm.ForkServer(["import nothing_of_that_name", "import json"]) as started:
+        outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": "1"}), server=started)
+    assert statuses(outcome) == ["done"]
+
+
+def children(pid: int) -> set[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    found = {int(child) for child in path.read_text().split()} if path.exists() else set()
+    return found | {below for child in found for below in children(child)}
+
+
+def test_nothing_is_left_when_the_runner_is_killed(project: Path) -> None:
+    tiny.make_project(project / "p", {"one": "import time; time.sleep(60)"})
+    code = (
+        "import runpy, sys, time; from pathlib import Path; from mlopskit.runner import warm\n"
+        "tiny = runpy.run_path(sys.argv[1]); folder = Path(sys.argv[2])\n"
+        "from mlopskit.runner import Phase\n"
+        "tiny['run'](folder, (Phase('one', 'notebooks/1_one.ipynb'),), server=warm.ForkServer(['import numpy']))"
+    )
+    command = [sys.executable, "-c", code, str(Path(__file__).with_name("tiny.py")), str(project / "p")]
+    runner = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not list((project / "p").glob("runs/*/one/notebook.ipynb")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    left = children(runner.pid)
+    assert len(left) >= 2, "a server and a kernel"
+    os.kill(runner.pid, signal.SIGKILL)
+    runner.wait()
+    while any(Path(f"/proc/{pid}").exists() for pid in left) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [pid for pid in left if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_a_kernel_dies_with_its_server(project: Path) -> None:
+    started = warm.ForkServer(["import numpy"])
+    with Path(os.devnull).open("wb") as null:
+        arguments = ["kernel", "-f", str(project / "connection.json"), "--log-level=50"]
+        options = {"environment": dict(os.environ), "cwd": str(project)}
+        child = started.fork(arguments, output=null.fileno(), errors=null.fileno(), **options)
+    started._process.kill()
+    assert child.wait(timeout=20) == -signal.SIGKILL
+    started.close()
+
+
+def test_the_command_line_gives_equal_artefacts_warm_and_cold(project: Path) -> None:
+    """The scope phase is enough: the other phases go the same way, and the whole lifecycle is run warm elsewhere."""
+    made = [sys.executable, "-m", "mlopskit"]
+    subprocess.run([*made, "new", "demo", "--example", "mortgage"], check=True, capture_output=True)
+    found = []
+    for arguments in (["run", "--to", "data"], ["run", "--to", "data", "--cold"]):
+        subprocess.run([*made, *arguments], cwd="demo", check=True, capture_output=True)
+        newest = max(Path("demo/runs").glob("2*"), key=lambda folder: folder.stat().st_mtime)
+        records = [record for phase in ("scope", "data") for record in written(newest / phase).values()]
+        found.append({record.name: record.digest for record in records if not record.volatile})
+    assert found[0] == found[1]
+    assert len(found[0]) > 20
