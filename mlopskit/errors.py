@@ -258,6 +258,14 @@ class DeployError(MlopskitError):
         )
 
     @classmethod
+    def from_other_module(cls, name: str, file: str) -> DeployError:
+        """A module of the bundle's name was imported before, from other code."""
+        return cls(
+            f"The bundle brings its own module {name}, but this process has already loaded another one from {file}. "
+            "Load the bundle in a process of its own."
+        )
+
+    @classmethod
     def from_reference(cls, what: str, form: str) -> DeployError:
         """A secret was given as a value, or its reference leads nowhere; the text itself is never repeated."""
         return cls(f"{what} {form}. Give a reference: env:NAME for an environment variable, file:PATH for a file.")

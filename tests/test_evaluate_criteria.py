@@ -3,14 +3,21 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlopskit.data import Target
 from mlopskit.display import note
 from mlopskit.evaluate.criteria import judge, judge_groups, judge_overall, verdict_table
 from mlopskit.evaluate.gains import baseline_gains, majority_guess, metric_table
-from mlopskit.evaluate.summary import criteria_note, gains_note, metrics_note, scored_note, summarise_evaluation
+from mlopskit.evaluate.summary import (
+    criteria_note,
+    gains_note,
+    metrics_note,
+    scored_note,
+    strongest_baseline,
+    summarise_evaluation,
+)
 from mlopskit.metrics import ESTIMATED, NOT_ESTIMATED, get_metric
 from mlopskit.scope import Criterion
 
@@ -39,6 +46,7 @@ def test_the_whole_interval_decides(criterion, interval, status):
     assert judge(criterion, *interval, scope="overall", n=100).status == status
 
 
+@example(value=0.0, width=0.5, bound=8.12221889812795e-301)
 @given(value=st.floats(0, 1), width=st.floats(0, 0.5), bound=st.floats(0, 1))
 def test_at_least_and_at_most_are_mirror_images(value, width, bound):
     floor = judge(Criterion(metric="recall", at_least=bound), value, value - width, value + width, scope="overall", n=9)
@@ -200,7 +208,23 @@ def test_the_summary_holds_what_the_first_screen_needs(target, metric):
     assert first["artefact"] == "evaluate/metrics"
     assert any(step["phase"] == "model" and "Not met" in step["text"] for step in summary["next"])
     assert {s["tone"] for s in summary["statements"]} <= {"plain", "good", "warning", "bad"}
+    assert len(summary["facts"]) <= 3
+    assert all("\n" not in s["text"] for s in summary["statements"])
     assert f"{len(test):,} test rows" in metrics_note(metrics, headline).text
     assert criteria_note(verdicts).tone == "bad"
     assert gains_note(gains).tone == "good"
     assert f"{len(test):,} test rows" in scored_note(test, target).text
+
+
+def test_the_strongest_baseline_is_a_simple_one_unless_there_is_only_guessing():
+    columns = ["baseline", "metric", "model", "value", "gain", "low", "high", "method", "n", "verdict"]
+    made = [
+        ("majority", "roc_auc", 0.8, 0.79, 0.01, 0.0, 0.02, "DeLong", 90, "better"),
+        ("literature", "roc_auc", 0.8, 0.9, -0.1, -0.2, 0.0, "not paired, DeLong", 90, "worse"),
+        ("rule", "roc_auc", 0.8, 0.6, 0.2, 0.1, 0.3, "DeLong", 90, "better"),
+        ("linear", "roc_auc", 0.8, 0.75, 0.05, 0.01, 0.09, "DeLong", 90, "better"),
+    ]
+    gains = pd.DataFrame(made, columns=columns)
+    assert strongest_baseline(gains)["baseline"] == "linear"
+    assert strongest_baseline(gains.head(1))["baseline"] == "majority"
+    assert strongest_baseline(gains.assign(gain=np.nan)) is None

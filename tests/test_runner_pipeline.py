@@ -254,7 +254,7 @@ def test_lineage_tells_start_and_end_of_each_phase(project: Path) -> None:
         assert uuid.UUID(event["run"]["runId"])
         assert {"eventType", "eventTime", "producer", "schemaURL", "run", "job"} <= set(event)
         for facet in [*event["run"]["facets"].values(), *event["job"]["facets"].values()]:
-            assert facet["_producer"].startswith("https://")
+            assert facet["_producer"].startswith("urn:mlopskit:")
             assert facet["_schemaURL"].startswith("https://openlineage.io/spec/facets/")
     assert len({event["run"]["runId"] for event in events}) == 2
 

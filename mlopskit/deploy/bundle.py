@@ -2,8 +2,9 @@
 
 The model and the champion that it challenges (skops, never pickle), ``bundle.json`` (input schema, target, threshold,
 deferral, versions, digests, acceptance criteria and their outcome), pinned requirements, a Dockerfile, Prometheus
-rules and a Grafana dashboard. Every file but bundle.json stands in it with its content digest; a bundle that differs
-is not loaded. The bundle is named by digests instead of a run's name, so that equal runs give equal bundles.
+rules, a Grafana dashboard, and under ``code/`` the project's own modules where a model needs them. Every file but
+bundle.json stands in it with its content digest; a bundle that differs is not loaded. The bundle is named by digests
+instead of a run's name, so that equal runs give equal bundles.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pandas as pd
 from mlopskit import artefacts
 from mlopskit.data.columns import Columns, Target
 from mlopskit.deploy.deferral import DeferralRule
+from mlopskit.deploy.own_code import CODE, load_own, own_modules, own_packages, unlisted
 from mlopskit.deploy.packages import own_version, python_version, serving_requirements
 from mlopskit.deploy.schema import InputSchema
 from mlopskit.deploy.serving_files import serving_files
@@ -55,7 +57,7 @@ class Bundle:
         Raises
         ------
         DeployError
-            When it is no bundle, or a file is missing or has changed.
+            When it is no bundle, a file is missing or has changed, or code was added.
         """
         folder = Path(folder)
         try:
@@ -65,6 +67,7 @@ class Bundle:
             existing = sorted(item.name for item in folder.iterdir()) if folder.is_dir() else []
             raise DeployError.from_not_a_bundle(folder, existing) from None
         changed = [name for name, digest in files.items() if not _is(folder / name, digest)]
+        changed += unlisted(folder, files)
         if changed:
             raise DeployError.from_changed_bundle(folder, changed)
         return cls(folder, facts)
@@ -96,11 +99,11 @@ class Bundle:
 
     def model(self) -> Any:
         """Load the model, types checked."""
-        return artefacts.load_model(self.folder / MODEL)
+        return load_own(self.folder, self.folder / MODEL, self.facts)
 
     def champion(self) -> Any | None:
         """Load the champion, types checked; None when no baseline can predict."""
-        return artefacts.load_model(self.folder / CHAMPION) if self.facts["champion"] else None
+        return load_own(self.folder, self.folder / CHAMPION, self.facts) if self.facts["champion"] else None
 
     def __repr__(self) -> str:
         return "\n".join(f"{key}: {value}" for key, value in self._lines())
@@ -112,7 +115,7 @@ class Bundle:
     def _lines(self) -> list[tuple[str, str]]:
         facts, champion = self.facts, self.facts["champion"]
         statuses = [item["status"] for item in facts["criteria"]]
-        size = sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
+        size = sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
         return [
             ("model", f"{facts['model']['kind']}, content digest {facts['files'][MODEL][:12]}"),
             ("champion", champion["name"] if champion else "none: no baseline of this project can predict"),
@@ -155,10 +158,12 @@ def write_bundle(run: Run, *, deferral: DeferralRule | None = None) -> Bundle:
         if champion:
             run.read(champion["artefact"])
             _copy(run, champion["artefact"], folder / CHAMPION)
+        code = _copy_own_code(run, folder, facts)
         for name, text in serving_files(facts, run.scope.monitoring).items():
             artefacts.write_text(folder / name, text)
         facts["lineage"] = {item.name: item.digest for item in read_trace(run.home) if item.op == "read"}
-        facts["files"] = {file.name: artefacts.digest(file) for file in sorted(folder.iterdir())}
+        beside = sorted(file.name for file in folder.iterdir() if file.is_file())
+        facts["files"] = {name: artefacts.digest(folder / name) for name in [*beside, *code]}
         artefacts.write_text(folder / MANIFEST, artefacts.to_json(facts))
     return Bundle.load(run.home / "bundle")
 
@@ -166,6 +171,20 @@ def write_bundle(run: Run, *, deferral: DeferralRule | None = None) -> Bundle:
 def _copy(run: Run, name: str, to: Path) -> None:
     phase, _, stem = name.partition("/")
     shutil.copyfile(run.phase_folder(phase) / f"{stem}.skops", to)
+
+
+def _copy_own_code(run: Run, folder: Path, facts: dict[str, Any]) -> list[str]:
+    """Copy the project's own modules that the models need, note their types and packages; return the copies' names."""
+    models = [path for path in (folder / MODEL, folder / CHAMPION) if path.is_file()]
+    held = {name for path in models for name in artefacts.foreign_types(path)}
+    facts["own_types"] = sorted(held & set(run.scope.model.own_types))
+    files = own_modules(run.project, facts["own_types"])
+    for name in files:
+        target = folder / CODE / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(run.source_file(name), target)
+    facts["versions"]["packages"] = serving_requirements(own_packages(files, run.project))
+    return [f"{CODE}/{name}" for name in files]
 
 
 def _described(run: Run, model: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 
 from packaging.requirements import Requirement
@@ -25,8 +26,13 @@ SERVING = (
 """What the server imports itself; the notebooks' libraries are left at home."""
 
 
-def serving_requirements() -> dict[str, str]:
+def serving_requirements(also: Iterable[str] = ()) -> dict[str, str]:
     """Return distribution → version for serving, with everything that these need on this machine, sorted by name.
+
+    Parameters
+    ----------
+    also : iterable of str
+        Further distributions, such as those that a project's own estimator imports.
 
     Examples
     --------
@@ -35,7 +41,7 @@ def serving_requirements() -> dict[str, str]:
     (True, False)
     """
     found: dict[str, str] = {}
-    waiting = list(SERVING)
+    waiting = [*SERVING, *also]
     while waiting:
         name = canonicalize_name(waiting.pop())
         if name in found:

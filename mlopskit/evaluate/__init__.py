@@ -39,6 +39,10 @@ from mlopskit.evaluate.explain import (
     shap_global,
     shap_rows,
 )
+from mlopskit.evaluate.fairlearn_measures import (
+    fairlearn_measures,
+    show_fairlearn,
+)
 from mlopskit.evaluate.found_slices import (
     SliceFeatures,
     confirmation_note,
@@ -133,6 +137,7 @@ __all__ = [
     "disparity_sentences",
     "explain",
     "explanation_note",
+    "fairlearn_measures",
     "find_slices",
     "gain_metrics",
     "gains_chart",
@@ -168,6 +173,7 @@ __all__ = [
     "shap_rows",
     "show_confirmed",
     "show_disparities",
+    "show_fairlearn",
     "show_groups",
     "show_slices",
     "slice_examples",

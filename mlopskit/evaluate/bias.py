@@ -253,13 +253,17 @@ def incompatibilities(tally: Tally, *, confidence: float = 0.95, replicates: int
 
 
 def disparity_sentences(found: pd.DataFrame, *, column: str) -> Iterable[str]:
-    """Yield one sentence for each disparity that chance alone would hardly make, the largest first."""
+    """Yield one sentence for each disparity that chance alone would hardly make, the largest first.
+
+    Equalized odds is the larger of two gaps that have sentences of their own, so it has none.
+    """
     known = found[(found["status"] == ESTIMATED) & (found["metric"] != "equalized_odds")]
     for row in known.sort_values("difference", ascending=False, kind="stable").to_dict("records"):
         if row["difference_low"] > 0 and row["p_value"] <= 0.05:
             low, high = format_value(row["difference_low"]), format_value(row["difference_high"])
-            what, by = row["metric"].replace("_", " "), format_value(row["difference"])
+            label = METRICS[row["metric"]].label
+            what = label if label[:2].isupper() else label[:1].lower() + label[1:]
             yield (
-                f"{column}: {what} is {by} lower for {row['smallest']} than for {row['largest']} "
-                f"(interval {low} to {high})."
+                f"{column}: {what} is {format_value(row['difference'])} lower for {row['smallest']} than for "
+                f"{row['largest']} ({low} to {high})."
             )

@@ -149,7 +149,8 @@ def _rows_needed(value: float, low: float, high: float, bound: float, n: int) ->
     """Intervals narrow with the square root of the rows: so many would part this one from the bound."""
     distance = abs(value - bound)
     half = value - low if value >= bound else high - value
-    needed = n * (half / distance) ** 2 if distance > 0 else math.inf
+    ratio = half / distance if distance > 0 else math.inf
+    needed = n * ratio * ratio  # a product becomes infinite where a power would overflow
     if needed > 1e8:
         return f"the figure is so close to it that no number of rows will decide; there are {n:,}."
     digits = 10 ** max(int(math.log10(max(needed, 1))) - 1, 0)

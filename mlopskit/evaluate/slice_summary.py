@@ -14,10 +14,10 @@ from mlopskit.display import Note, format_value
 from mlopskit.evaluate.bias import disparity_sentences
 from mlopskit.evaluate.by_group import GroupedRows, disparities_by_column, metrics_by_slice
 from mlopskit.evaluate.criteria import Verdict, judge, judge_groups, verdict_table
-from mlopskit.evaluate.found_slices import nothing_found
 from mlopskit.evaluate.group_display import worst_first
 from mlopskit.evaluate.grouped import OVERALL
 from mlopskit.evaluate.summary import criteria_note
+from mlopskit.evaluate.whom_worst import Finding, metric_words, no_gap, whom_worst
 from mlopskit.metrics import ESTIMATED, METRICS
 from mlopskit.scope import Criterion
 
@@ -99,76 +99,92 @@ def group_criteria_note(criteria: pd.DataFrame) -> Note:
     return criteria_note(criteria)
 
 
-def worst_note(groups: pd.DataFrame, *, metric: str) -> Note:
-    """Say for whom the model works worst, and whether the interval leaves room for chance."""
+def worst_note(
+    data: GroupedRows, groups: pd.DataFrame, gaps: pd.DataFrame, tested: pd.DataFrame, criteria: pd.DataFrame
+) -> Note:
+    """Say for whom the model works worst: by failed criteria or the largest gap, by the headline metric, by slices."""
+    few = int(((groups["metric"] == data.headline) & (groups["status"] != ESTIMATED)).sum())
+    first = _group_statements(data, groups, gaps, criteria, most=len(criteria) + 1)
+    seen = " ".join(item["text"] for item in first)
+    gap_lines = [
+        text
+        for column in data.columns.sensitive
+        for text in islice(disparity_sentences(gaps[gaps["slice"] == column], column=column), 3)
+        if f"{column}: " not in seen
+    ]
+    lines = [
+        *(item["text"] for item in first),
+        *_by_headline(groups, data.headline),
+        *gap_lines,
+        _slice_statement(data, tested)["text"],
+        f"Groups with too few rows for an estimate: {few}. That is not the same as fair." if few else "",
+    ]
+    return display.note(*lines, tone=first[0]["tone"])
+
+
+def _by_headline(groups: pd.DataFrame, metric: str) -> list[str]:
+    """The group that is worst by the metric that the model was chosen by, and whether that may be chance."""
     row = worst_group(groups, metric=metric)
     if row is None:
-        return display.note("Not applicable: no declared group has enough rows for an estimate.")
+        return ["No declared group has enough rows for an estimate of the headline metric."]
     whole = _overall(groups, metric)
     apart = bool(_apart(row, whole, metric))
-    few = int(((groups["metric"] == metric) & (groups["status"] != ESTIMATED)).sum())
-    return display.note(
-        f"The model works worst for {row['slice']} = {row['group']}: {METRICS[metric].label} "
-        f"{format_value(row['value'])} ({format_value(row['low'])} to {format_value(row['high'])}, n = {row['n']:,}) "
-        f"against {format_value(whole)} overall.",
-        "" if apart else "Its interval holds the overall value, so this may be chance.",
-        f"Groups with too few rows for an estimate: {few}. That is not the same as fair." if few else "",
-        tone="warning" if apart else "plain",
-    )
+    figures = f"{format_value(row['value'])} ({format_value(row['low'])} to {format_value(row['high'])})"
+    return [
+        f"By the headline metric, {row['slice']} = {row['group']} is worst: {metric_words(metric)} {figures}, "
+        f"n = {row['n']:,}, against {format_value(whole)} overall"
+        f"{'.' if apart else '; its interval holds the overall value, so this may be chance.'}"
+    ]
 
 
 def summarise_slices(
-    data: GroupedRows,
-    groups: pd.DataFrame,
-    gaps: pd.DataFrame,
-    tested: pd.DataFrame,
-    criteria: pd.DataFrame,
-    *,
-    alpha: float,
+    data: GroupedRows, groups: pd.DataFrame, gaps: pd.DataFrame, tested: pd.DataFrame, criteria: pd.DataFrame
 ) -> dict[str, Any]:
-    """Build the phase's summary: the worst group, the largest gaps, the confirmed slices, what to do next."""
-    row = worst_group(groups, metric=data.headline)
-    facts = [_worst_fact(row, groups, data.headline)] if row is not None else []
-    note = worst_note(groups, metric=data.headline)
-    statements = [{"text": note.text.replace("\n", " "), "tone": note.tone, "artefact": "slices_and_bias/groups"}]
-    statements += [
-        {"text": text, "tone": "warning", "artefact": "slices_and_bias/disparities"}
-        for column in data.columns.sensitive
-        for text in islice(disparity_sentences(gaps[gaps["slice"] == column], column=column), 1)
-    ]
-    statements.append(_slice_statement(data, tested, alpha))
-    return {"facts": facts, "statements": statements, "next": _next(tested, criteria)}
+    """Build the phase's summary: the group or gap that matters most, the worst confirmed slice, what to do next.
+
+    Returns
+    -------
+    dict
+        At most one fact and three statements; whatever else there is to say stands in the notebook.
+    """
+    found = whom_worst(data, groups, gaps, criteria)
+    statements = _group_statements(data, groups, gaps, criteria, most=2)
+    statements.append(_slice_statement(data, tested))
+    facts = [item.fact for item in found[:1]]
+    return {"facts": facts, "statements": statements, "next": _next(tested, criteria, found)}
 
 
-def _worst_fact(row: Mapping[Any, Any], groups: pd.DataFrame, metric: str) -> dict[str, Any]:
-    return {
-        "label": f"{METRICS[metric].label} for {row['slice']} = {row['group']}, the worst group",
-        **{key: row[key] for key in ("value", "low", "high", "n")},
-        "baseline": _overall(groups, metric), "baseline_label": "overall",
-        "explain": "The declared group for which the model works worst; it is worst of many, so partly by chance.",
-        "artefact": "slices_and_bias/groups",
-    }  # fmt: skip
+def _group_statements(
+    data: GroupedRows, groups: pd.DataFrame, gaps: pd.DataFrame, criteria: pd.DataFrame, *, most: int
+) -> list[dict[str, str]]:
+    found = whom_worst(data, groups, gaps, criteria)
+    if not found:
+        return [{"text": no_gap(data), "tone": "plain", "artefact": "slices_and_bias/disparities"}]
+    return [{"text": item.text, "tone": item.tone, "artefact": item.artefact} for item in found[:most]]
 
 
-def _slice_statement(data: GroupedRows, tested: pd.DataFrame, alpha: float) -> dict[str, str]:
+def _slice_statement(data: GroupedRows, tested: pd.DataFrame) -> dict[str, str]:
     artefact = "slices_and_bias/confirmed"
     if tested.empty:
-        return {"text": nothing_found(data, alpha=alpha), "tone": "good", "artefact": "slices_and_bias/slices"}
+        text = "No slice that was searched for on validation rows is worse than the whole by enough to be tested."
+        return {"text": text, "tone": "good", "artefact": "slices_and_bias/slices"}
     confirmed = tested[tested["confirmed"]]
     if confirmed.empty:
         text = f"None of {len(tested)} slices found on validation rows is confirmed on test rows."
         return {"text": text, "tone": "plain", "artefact": artefact}
     first = confirmed.sort_values("error_test", ascending=False, kind="stable").iloc[0]
-    text = (
-        f"{len(confirmed)} of {len(tested)} slices found are confirmed on test rows; the worst is {first['slice']}: "
-        "error "
-        f"{format_value(first['error_test'])} against {format_value(first['error_rest'])} elsewhere "
-        f"({first['n_test']:,} test rows)."
-    )
-    return {"text": text, "tone": "warning", "artefact": artefact}
+    inside, outside, n = first["error_test"], first["error_rest"], f"{first['n_test']:,} test rows"
+    if data.target.is_classification:
+        what = f"{inside:.0%} of its {n} get a wrong answer, {outside:.0%} elsewhere"
+    else:
+        figures = f"{format_value(float(inside))} on its {n}, {format_value(float(outside))} elsewhere"
+        what = f"the mean squared error is {figures}"
+    count = f"{len(confirmed)} of {len(tested)} slices found are confirmed"
+    return {"text": f"Worst confirmed slice: {first['slice']}: {what} ({count}).", "tone": "warning",
+            "artefact": artefact}  # fmt: skip
 
 
-def _next(tested: pd.DataFrame, criteria: pd.DataFrame) -> list[dict[str, str]]:
+def _next(tested: pd.DataFrame, criteria: pd.DataFrame, found: list[Finding]) -> list[dict[str, str]]:
     steps = []
     for status, head, phase, advice in (
         ("not-met", "Not met", "model", "Look for better features, more rows or another model."),
@@ -177,6 +193,9 @@ def _next(tested: pd.DataFrame, criteria: pd.DataFrame) -> list[dict[str, str]]:
         names = ", ".join(criteria.loc[criteria["status"] == status, "name"])
         if names:
             steps.append({"text": f"{head}: {names}. {advice}", "phase": phase})
+    if any(item.tone == "warning" for item in found):
+        advice = f"{found[0].fact['label']}: decide whether such a gap is acceptable, and say so in a criterion."
+        steps.append({"text": advice, "phase": "scope"})
     if len(tested) and tested["confirmed"].any():
         advice = "Look at the rows of the confirmed slices: wrong labels, missing features or too few of them."
         steps.append({"text": advice, "phase": "data"})

@@ -144,23 +144,81 @@ def summarise_evaluation(
     second = {"binary": "balanced_accuracy", "multiclass": "balanced_accuracy", "regression": "r2"}[target.task]
     names = list(dict.fromkeys([headline.name, second]))
     facts = [_metric_fact(_row_of(metrics, name)) for name in names if _row_of(metrics, name)]
-    notes = [
-        (gains_note(gains.loc[gains["metric"] == headline.name]), "evaluate/gains") if not gains.empty else None,
-        (criteria_note(criteria), "evaluate/criteria") if not criteria.empty else None,
-        (calibration_note(calibration), "evaluate/calibration_error") if not calibration.empty else None,
-        (explanation, "evaluate/shap_global"),
+    own = gains.loc[gains["metric"] == headline.name]
+    statements = [
+        (_gains_in_short(own), gains_note(own).tone, "gains") if len(own) else None,
+        (_criteria_in_short(criteria), criteria_note(criteria).tone, "criteria") if len(criteria) else None,
+        (_calibration_in_short(calibration), calibration_note(calibration).tone, "calibration_error")
+        if len(calibration)
+        else None,
+        (_explanation_in_short(explanation), explanation.tone, "shap_global"),
     ]
-    statements = [_statement(*note) for note in notes if note is not None]
-    gain = _gain_fact(gains, headline)
     return {
-        "facts": facts + gain,
-        "statements": statements,
+        "facts": facts + _gain_fact(gains, headline),
+        "statements": [_statement(*item) for item in statements if item is not None],
         "next": _next(metrics, gains, criteria, headline, calibration),
     }
 
 
-def _statement(note: Note, artefact: str) -> dict[str, str]:
-    return {"text": note.text, "tone": note.tone, "artefact": artefact}
+def _statement(text: str, tone: str, artefact: str) -> dict[str, str]:
+    return {"text": text, "tone": tone, "artefact": f"evaluate/{artefact}"}
+
+
+def strongest_baseline(gains: pd.DataFrame) -> Row | None:
+    """The baseline over which the gain is smallest; guessing and published figures count only where there is no other.
+
+    Parameters
+    ----------
+    gains : DataFrame
+        As from `mlopskit.evaluate.baseline_gains`, of one metric.
+    """
+    known = gains[gains["gain"].notna()]
+    simple = known[(known["baseline"] != "majority") & ~known["method"].astype("str").str.startswith("not paired")]
+    chosen = simple if len(simple) else known
+    if chosen.empty:
+        return None
+    row: Row = chosen.sort_values("gain", kind="stable").to_dict("records")[0]
+    return row
+
+
+def _gains_in_short(gains: pd.DataFrame) -> str:
+    row = strongest_baseline(gains)
+    if row is None:
+        return "No gain over a baseline can be estimated on these rows."
+    behind = gains.loc[~gains["verdict"].isin(["better", NOT_ESTIMATED]), "baseline"].tolist()
+    others = [name for name in behind if name != row["baseline"]]
+    also = f"; not clearly better than {', '.join(others)}" if others else ""
+    label, name = METRICS[row["metric"]].label, row["baseline"]
+    return (
+        f"{label} is {say(row['model'])} against {say(row['value'])} of {name}, the strongest baseline: gain "
+        f"{say(row['gain'])} ({say(row['low'])} to {say(row['high'])}), {row['verdict']}{also}."
+    )
+
+
+def _criteria_in_short(criteria: pd.DataFrame) -> str:
+    counts = verdicts_by_status(criteria)
+    open_ones = [
+        f"{status}: {', '.join(criteria.loc[criteria['status'] == status, 'name'])}"
+        for status in ("not-met", "undecided")
+        if counts[status]
+    ]
+    head = f"{counts['met']} of {len(criteria)} criteria judged here are met"
+    return f"{'; '.join([head, *open_ones])}."
+
+
+def _calibration_in_short(error: pd.DataFrame) -> str:
+    worst = error.to_dict("records")[0]
+    figures = f"calibration error {worst['error']:.3f}, by chance hardly more than {worst['perfect_high']:.3f}"
+    off = error.loc[error["status"] == "miscalibrated", "class"].astype(str).tolist()
+    if not off:
+        return f"The scores can be read as probabilities ({figures})."
+    return f"The scores of {', '.join(off[:5])} are not to be read as probabilities ({figures})."
+
+
+def _explanation_in_short(explanation: Note) -> str:
+    """What gives the note its tone: the question about a sensitive column where there is one, else its first line."""
+    lines = explanation.text.splitlines()
+    return lines[1] if explanation.tone == "warning" and len(lines) > 1 else lines[0] if lines else ""
 
 
 def _metric_fact(row: Row) -> dict[str, Any]:
@@ -175,14 +233,15 @@ def _metric_fact(row: Row) -> dict[str, Any]:
 
 def _gain_fact(gains: pd.DataFrame, headline: Metric) -> list[dict[str, Any]]:
     """The gain over the strongest baseline in the headline metric."""
-    known = gains.loc[(gains["metric"] == headline.name) & gains["gain"].notna()]
-    if known.empty:
+    row = strongest_baseline(gains[gains["metric"] == headline.name])
+    if row is None:
         return []
-    row = known.sort_values("gain", kind="stable").to_dict("records")[0]
+    alone = f"{row['baseline']} alone scores {say(row['value'])}"
     return [{
-        "label": f"Gain in {headline.label} over {row['baseline']}", "value": row["gain"], "low": row["low"],
-        "high": row["high"], "n": row["n"], "baseline": 0.0, "baseline_label": "no gain",
-        "explain": "How much better the model is than the strongest baseline on the same rows; above 0 it is better.",
+        "label": f"Gain in {headline.label} over {row['baseline']}, the strongest baseline",
+        **{key: row[other] for key, other in (("value", "gain"), ("low", "low"), ("high", "high"), ("n", "n"))},
+        "baseline": 0.0, "baseline_label": "no gain",
+        "explain": f"How much better the model is on the same rows; {alone}.",
         "artefact": "evaluate/gains",
     }]  # fmt: skip
 
