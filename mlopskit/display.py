@@ -37,6 +37,28 @@ _STYLE = {
 }  # fmt: skip
 
 
+# Notebooks have no style sheet of ours, so tone and alignment are said in place, in JupyterLab's own colours where it
+# defines them. The report has a style sheet, and takes these out (`without_page_styles`).
+_TONES = {
+    "plain": "var(--jp-border-color1,#9e9e9e)", "good": "var(--jp-success-color1,#388e3c)",
+    "warning": "var(--jp-warn-color1,#f57c00)", "bad": "var(--jp-error-color1,#d32f2f)",
+}  # fmt: skip
+_LINE = ' style="margin:0 0 .4em"'
+_CAPTION = ' style="text-align:left;padding:0 .5em .4em"'
+
+
+def _note_style(tone: str) -> str:
+    ink = _TONES.get(tone, _TONES["plain"])
+    return f' style="border-left:4px solid {ink};padding:.4em .8em .1em;margin:.2em 0;max-width:52em"'
+
+
+def without_page_styles(text: str) -> str:
+    """Take out of `text` the styles that stand in for a style sheet in notebooks, for pages that have one."""
+    for style in (_LINE, _CAPTION, *map(_note_style, _TONES)):
+        text = text.replace(style, "")
+    return text
+
+
 @dataclass(frozen=True)
 class Chart:
     """A figure as SVG text together with what it shows in words.
@@ -162,7 +184,7 @@ class Table:
         head = "".join(map(self._heading, shown.columns, aligned))
         lines = zip(*columns, strict=True)
         body = "".join(f"<tr>{''.join(map(_cell, line, aligned))}</tr>" for line in lines)
-        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        caption = f"<caption{_CAPTION}>{html.escape(self.caption)}</caption>" if self.caption else ""
         rest = len(self.frame) - len(shown)
         after = f"and {rest:,} more rows in the artefact" if rest > 0 else "" if len(shown) else "no rows"
         more = f'<p class="mlopskit-more">{after}</p>' if after else ""
@@ -257,8 +279,10 @@ class Note:
     def _repr_html_(self) -> str:
         marks = {"good": "✓ ", "warning": "△ ", "bad": "✗ "}
         lines = [html.escape(line) for line in self.text.splitlines() if line.strip()]
-        body = "".join(f"<p>{marks.get(self.tone, '') if i == 0 else ''}{line}</p>" for i, line in enumerate(lines))
-        return f'<div class="mlopskit-note mlopskit-{html.escape(self.tone)}">{body}</div>'
+        body = "".join(
+            f"<p{_LINE}>{marks.get(self.tone, '') if i == 0 else ''}{line}</p>" for i, line in enumerate(lines)
+        )
+        return f'<div class="mlopskit-note mlopskit-{html.escape(self.tone)}"{_note_style(self.tone)}>{body}</div>'
 
 
 def note(*lines: str, tone: str = "plain") -> Note:

@@ -348,11 +348,13 @@ class Artefacts:
         return "\n".join(f"{record.name}  {self._digest(record)}" for record in self.records)
 
     def _repr_html_(self) -> str:
+        left = ' style="text-align:left"'  # JupyterLab sets cells right
+        cell = f"<td{left}><code>"
         rows = "".join(
-            f"<tr><td><code>{html.escape(record.name)}</code></td><td><code>{self._digest(record)}</code></td></tr>"
+            f"<tr>{cell}{html.escape(record.name)}</code></td>{cell}{self._digest(record)}</code></td></tr>"
             for record in self.records
         )
-        head = "<tr><th scope='col'>artefact</th><th scope='col'>content digest</th></tr>"
+        head = f"<tr><th scope='col'{left}>artefact</th><th scope='col'{left}>content digest</th></tr>"
         return f"<table class='mlopskit-table'><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
     @staticmethod

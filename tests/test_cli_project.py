@@ -172,7 +172,8 @@ def test_lab_opens_the_overview_of_the_project(project: Path, monkeypatch: pytes
     monkeypatch.setattr(os, "execv", lambda program, command: called.append(command))
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     monkeypatch.setenv("MLOPSKIT_PROJECT", "")
-    assert call("lab", "--no-browser", "--port", "8890", "--project", str(project / "p")) == 0
+    assert call("lab", "--no-browser", "--port", "8890", "--project", str(project / "p"), "--", "--allow-root") == 0
+    assert "--allow-root" in called[0]
     assert called[0][1:3] == ["-m", "jupyterlab"]
     assert {"--no-browser", "--port=8890", str(project / "p" / "notebooks" / "0_overview.ipynb")} <= set(called[0])
     assert os.environ["PYTHONPATH"] == f"{project / 'p'}{os.pathsep}/elsewhere"

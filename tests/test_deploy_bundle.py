@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
 from mlopskit import artefacts
 from mlopskit.deploy import Bundle, write_bundle
+from mlopskit.deploy.bundle import choose_champion
 from mlopskit.deploy.packages import serving_requirements
 from mlopskit.deploy.serving_files import serving_files
 from mlopskit.errors import DeployError
@@ -75,6 +78,12 @@ def test_without_a_predicting_baseline_there_is_no_champion(tmp_path: Path) -> N
     bundle = write_bundle(SERVED["make_run"](tmp_path, champion=False))
     assert bundle.champion() is None
     assert "no baseline" in repr(bundle)
+
+
+def test_a_project_without_baselines_has_no_champion() -> None:
+    columns = ["name", "kind", "metric", "value", "low", "high", "n", "artefact", "source", "status"]
+    run = SimpleNamespace(has=lambda _: True, read=lambda _: pd.DataFrame([], columns=columns))
+    assert choose_champion(run) is None  # type: ignore[arg-type]  # a run as far as this function asks
 
 
 def test_names_cannot_leave_their_place_in_the_files() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlopskit import display
+from mlopskit.runner.report.safe import safe_html
 
 
 def roc(label: str = "model") -> display.Chart:
@@ -145,7 +146,26 @@ def test_values_are_written_for_a_reader(value: object, written: str) -> None:
 
 def test_note_marks_its_tone_once_in_words_and_escapes() -> None:
     shown = display.note("3 < 4", "", "second", tone="bad")._repr_html_()
-    assert shown == '<div class="mlopskit-note mlopskit-bad"><p>✗ 3 &lt; 4</p><p>second</p></div>'
+    bare = display.without_page_styles(shown)
+    assert bare == '<div class="mlopskit-note mlopskit-bad"><p>✗ 3 &lt; 4</p><p>second</p></div>'
+
+
+@pytest.mark.parametrize("tone", ["plain", "good", "warning", "bad"])
+def test_tone_is_seen_in_a_notebook_and_left_to_the_style_sheet_in_the_report(tone: str) -> None:
+    shown = display.note("a", "b", tone=tone)._repr_html_()
+    assert re.search(r"border-left:4px solid var\(--jp-[\w-]+,#[0-9a-f]{6}\)", shown)
+    assert "style" not in safe_html(shown)
+
+
+def test_every_tone_has_a_colour_of_its_own() -> None:
+    tones = [display.note("a", tone=tone)._repr_html_() for tone in ("plain", "good", "warning", "bad")]
+    assert len({re.search(r"--jp-[\w-]+", shown)[0] for shown in tones}) == 4  # type: ignore[index]
+
+
+def test_caption_stands_over_the_left_edge_and_is_left_to_the_style_sheet_in_the_report() -> None:
+    shown = display.table(pd.DataFrame({"n": ["a"]}), caption="rows")._repr_html_()
+    assert '<caption style="text-align:left' in shown
+    assert "<caption>rows</caption>" in safe_html(shown)
 
 
 def test_colours_go_round() -> None:

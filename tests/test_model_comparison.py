@@ -152,3 +152,15 @@ def test_a_summary_says_figure_interval_baseline_and_next(tmp_path: Path) -> Non
     )
     assert [item["tone"] for item in found["statements"]] == ["good", "warning"], "the headline was an open question"
     assert found["next"] == [{"text": "Name the metric that the decision needs in [model] metric.", "phase": "scope"}]
+
+
+@pytest.mark.parametrize(
+    "baselines", [[], [Baseline(kind="literature", metric="roc_auc", value=0.7, source="a paper")]]
+)
+def test_a_summary_without_a_baseline_of_its_own_has_none(baselines: list[Baseline], tmp_path: Path) -> None:
+    made = compare("binary", baselines, tmp_path)
+    judged = verdict(made.table, made.headline.metric, winner="boosting")
+    found = summarise_model(
+        made.search, made.predictions, made.table, made.headline, threshold=made.threshold, verdict=judged
+    )
+    assert found["facts"][0].get("baseline") == (0.7 if baselines else None)

@@ -25,6 +25,7 @@ from mlopskit.monitor import (
     window_table,
 )
 from mlopskit.monitor.alerts import OBSERVED
+from mlopskit.monitor.concept import Residuals, _compared
 from mlopskit.scope import Monitoring, Scope
 
 WATCHED = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("watched.py"))))
@@ -176,6 +177,21 @@ def test_concept_drift_is_rarely_claimed_where_there_is_none():
         table = concept_table(traffic, ref.validation, target=TARGET, calibrator=ref.calibrator)
         found += (table["status"] == "concept drift").any()
     assert found <= 4
+
+
+def test_a_single_rare_event_is_no_proof_of_concept_drift():
+    def drawn(rng, n):
+        p = 10.0 ** rng.uniform(-4, -0.3, n)  # most of the scores are tiny and right
+        return Residuals(p, (rng.random(n) < p) - p, p * (1 - p))
+
+    rng = np.random.default_rng(0)
+    reference = drawn(rng, 5000)
+    p_values = np.array([_compared(drawn(rng, 300), reference, 10)["p_value"] for _ in range(1000)])
+    assert np.mean(p_values < 0.001) <= 0.006  # with bins of ten rows it was 0.06
+    assert np.mean(p_values < 0.05) <= 0.09
+    turned = drawn(rng, 300)
+    wrong = Residuals(turned.predicted, 0.3 - turned.predicted, turned.variance)
+    assert _compared(wrong, reference, 10)["p_value"] < 1e-6
 
 
 def test_the_error_stream_names_the_row_and_window_where_errors_rise():

@@ -14,6 +14,9 @@ from mlopskit.errors import MlopskitError, UsageError
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
+"""What typer returns for Ctrl-C outside a run; a run that has begun ends by itself, with manifest and report."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
@@ -32,7 +35,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except MlopskitError as error:
         return _say(error, 1)
     except (KeyboardInterrupt, typer.Abort):
-        return _say("Stopped.", 1)
+        code = _INTERRUPTED
     except BrokenPipeError:
         sys.stdout = None  # the reader went away; nothing is left to flush to
         return 1
@@ -45,6 +48,8 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         error.show()
         return int(getattr(error, "exit_code", 2))
+    if code == _INTERRUPTED:
+        return _say("Stopped before anything was run. Give the command again to start over.", 1)
     return code if isinstance(code, int) else 0
 
 

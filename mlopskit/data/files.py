@@ -72,18 +72,20 @@ def _read_parquet(path: Path) -> FileTable:
             _refuse_duplicates(path, list(file.schema_arrow.names))
             table = file.read()
     except (pa.ArrowInvalid, OSError) as error:
-        why = str(error).splitlines()[0]
+        why = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"{path.name} is not a readable Parquet file: {why}. Write it again.") from None
     return FileTable(table.to_pandas(ignore_metadata=True), "Parquet")
 
 
 def _read_delimited(path: Path) -> FileTable:
     text, encoding, findings = decode(path)
+    if not text.strip():
+        raise DataError(f"{path.name} holds nothing but white space. Give a file with a header and rows.")
     header = text.split("\n", 1)[0]
     separator = (
         "\t" if path.suffix.lower() == ".tsv" else max(",;\t|", key=lambda mark: (header.count(mark), mark == ","))
     )
-    names = next(csv.reader([header], delimiter=separator), [])
+    names = next(csv.reader(io.StringIO(text), delimiter=separator), [])  # a quoted name may hold a line break
     _refuse_duplicates(path, [name for name in names if name])
     try:
         with warnings.catch_warnings():
@@ -93,9 +95,14 @@ def _read_delimited(path: Path) -> FileTable:
                 index_col=False,
             )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
-        raise DataError(f"{path.name} is not a regular table: {str(error).strip()}. Correct that line.") from None
+        raise DataError(f"{path.name} is not a regular table: {_plain(error)}. Correct that line.") from None
     shown = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}[separator]
     return FileTable(frame, f"text, separator {shown}, encoding {encoding}", findings)
+
+
+def _plain(error: Exception) -> str:
+    """Return the parser's sentence without the names of its parts."""
+    return str(error).strip().removeprefix("Error tokenizing data. C error: ")
 
 
 def _read_json_lines(path: Path) -> FileTable:

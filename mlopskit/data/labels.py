@@ -123,7 +123,9 @@ def _out_of_fold(features: Any, given: Any, *, folds: int, seed: int) -> Any:
 
 
 def _suspects(rows: pd.DataFrame, probabilities: Any, target: Target) -> pd.DataFrame:
-    from cleanlab.filter import find_label_issues
+    with warnings.catch_warnings():  # its progress bar asks for widgets as it is imported; no bar is shown
+        warnings.simplefilter("ignore")
+        from cleanlab.filter import find_label_issues
 
     given = rows[TARGET].to_numpy()
     places = find_label_issues(

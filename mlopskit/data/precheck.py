@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlopskit import datasets
-from mlopskit.data.refusals import column_problems, production_problems, target_problems
+from mlopskit.data.refusals import column_problems, constant_problems, production_problems, target_problems
 from mlopskit.errors import MlopskitError, listing
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     from mlopskit.scope import Data, Scope
 
@@ -125,7 +127,17 @@ def _look_at_text(path: Path, scope: Scope) -> list[str]:
     frame, _ = tidy(frame, keep=(scope.data.target,), skip=tuple(scope.data.exclude))
     development = ~production_mask(frame, scope.data)
     make_target(frame[scope.data.target], scope.data, development=development)
-    return []
+    varying = (str(name) for name in frame.columns if _varies(frame[name]))
+    return constant_problems(varying, [str(name) for name in frame.columns], scope.data)
+
+
+def _varies(column: pd.Series[Any]) -> bool:
+    """Tell whether a column holds two values or more; lists of numbers (images) are taken to differ."""
+    present = column.dropna()
+    if present.empty:
+        return False
+    first = present.iloc[0]
+    return isinstance(first, list) or len(present) < len(column) or bool((present != first).any())
 
 
 def _look_at_parquet(path: Path, scope: Scope) -> list[str]:
@@ -136,7 +148,9 @@ def _look_at_parquet(path: Path, scope: Scope) -> list[str]:
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
-        return [f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0]}. Write it again."]
+        return [
+            f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0].rstrip('.')}. Write it again."
+        ]
     with file:
         schema = file.schema_arrow
         problems = _columns(list(schema.names), scope) or _foreign(schema, data)
@@ -144,9 +158,32 @@ def _look_at_parquet(path: Path, scope: Scope) -> list[str]:
             return problems
         if file.metadata.num_rows == 0:
             return [f"{path.name} has no rows, only columns. Give a table with data in it."]
+        constant = constant_problems(_varying(file), list(schema.names), data)
+        if constant:
+            return constant
         wanted = [data.target, *([data.time] if data.production_from is not None and data.time else [])]
         table = file.read(columns=wanted)
     return _look_at_rows(table, data)
+
+
+def _varying(file: pq.ParquetFile) -> set[str]:
+    """Columns that vary, by the footer's statistics; one without statistics is taken to vary."""
+    import pyarrow.types as kinds
+
+    seen: dict[str, set[Any]] = {}
+    for group in range(file.metadata.num_row_groups):
+        for place in range(file.metadata.num_columns):
+            column = file.metadata.row_group(group).column(place)
+            values = seen.setdefault(column.path_in_schema.split(".")[0], set())
+            known = column.statistics
+            if known is None or not known.has_null_count:
+                values |= {0, 1}
+                continue
+            values |= {None} if known.null_count else set()
+            if known.null_count < column.num_values:
+                values |= {known.min, known.max} if known.has_min_max else {0, 1}
+    empty = {field.name for field in file.schema_arrow if kinds.is_null(field.type)}  # such columns have no statistics
+    return {name for name, values in seen.items() if len(values) > 1} - empty
 
 
 def _foreign(schema: pa.Schema, data: Data) -> list[str]:

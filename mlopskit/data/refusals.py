@@ -100,6 +100,18 @@ def _absent(names: Sequence[str], wanted: Iterable[tuple[str, str]], table: str)
     ]
 
 
+def constant_problems(varying: Iterable[str], names: Sequence[str], data: Data) -> list[str]:
+    """Return what is wrong when no feature varies: `varying` are the columns that hold two values or more."""
+    aside = {data.target, data.time, data.group, *data.exclude}
+    features = [name for name in names if name not in aside]
+    if not features or set(features) & set(varying):
+        return []
+    return [
+        f"Every feature is constant or empty ({listing(map(repr, features))}), so there is nothing to tell rows apart "
+        "by. Give a table with columns that vary, or exclude fewer."
+    ]
+
+
 def target_problems(counts: Mapping[Any, int], data: Data, *, rows: int, splits: int = 3) -> list[str]:
     """Return what makes a target unfit: `counts` maps its values among the development rows to how often they occur.
 

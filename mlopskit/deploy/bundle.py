@@ -226,8 +226,8 @@ def choose_champion(run: Run) -> dict[str, Any] | None:
     if not run.has("model/baselines"):
         return None
     table: pd.DataFrame = run.read("model/baselines")
-    able = table[table["artefact"].map(lambda name: isinstance(name, str) and bool(name))]
-    able = able[able["value"].notna()]
+    predicts = table["artefact"].map(lambda name: isinstance(name, str) and bool(name)).astype(bool)  # also of no rows
+    able = table[predicts & table["value"].notna()]
     if able.empty:
         return None
     ascending = not _greater_is_better(str(able.iloc[0]["metric"]), run.scope.data.task)

@@ -24,6 +24,8 @@ PHASES = (
     ("monitor", "Is it still right, and where does that lead back to?"),
 )
 
+_MARKS = {"met": "✓ ", "not-met": "✗ ", "undecided": "△ "}
+
 
 def lifecycle() -> Chart:
     """Draw the seven phases, the question that each answers, and the way back from the last to the earlier ones."""
@@ -57,7 +59,7 @@ def runs(project: Path, *, rows: int = 15) -> Table:
     """
     found = [_row(folder, manifest) for folder, manifest in _manifests(project)]
     empty = {"run": "none yet: `mlopskit run` makes one"}
-    return table(pd.DataFrame(found or [empty]), rows=rows, caption=f"{len(found)} runs, newest first")
+    return table(pd.DataFrame(found or [empty]), rows=rows, digits=1, caption=_counted(len(found)))
 
 
 def criteria(project: Path, run: str = "") -> Table:
@@ -73,6 +75,7 @@ def criteria(project: Path, run: str = "") -> Table:
     manifest = _manifest(project, run)
     columns = ["name", "status", "value", "low", "high", "bound"]
     judged = pd.DataFrame(manifest.get("criteria", []), columns=columns)
+    judged["status"] = [_MARKS.get(status, "") + str(status) for status in judged["status"]]
     return table(judged, caption=f"{manifest['run']}: {manifest['status']}")
 
 
@@ -110,6 +113,10 @@ def ways() -> Table:
         ("one notebook through papermill", "papermill notebooks/3_model.ipynb out.ipynb -p seed 1"),
     ]
     return table(pd.DataFrame(rows, columns=["to", "do"]))
+
+
+def _counted(runs: int) -> str:
+    return "no run" if not runs else "one run" if runs == 1 else f"{runs} runs, newest first"
 
 
 def _lifecycle_words() -> str:

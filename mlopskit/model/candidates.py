@@ -11,13 +11,17 @@ import importlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlopskit.data import Target
 from mlopskit.errors import ModelError
+
+if TYPE_CHECKING:
+    from mlopskit.scope import Scope
 
 BUILT_IN = ("linear", "forest", "boosting")
 
@@ -47,6 +51,26 @@ _FIXED: Mapping[str, Settings] = {
     # Boosting stops when a tenth of its training rows, kept back, shows no more gain: validation rows stay unseen.
     "boosting": {"early_stopping": True, "n_iter_no_change": 10},
 }
+
+
+def candidate_problems(scope: Scope, project: Path) -> list[str]:
+    """Return what is wrong with the names in ``[model] candidates``, without importing anything of the project's."""
+    return [problem for name in scope.model.candidates if (problem := _name_problem(name, project))]
+
+
+def _name_problem(name: str, project: Path) -> str | None:
+    if ":" not in name:
+        return None if name in BUILT_IN else str(ModelError.from_unknown_candidate(name, BUILT_IN))
+    package = name.partition(":")[0].partition(".")[0]
+    importlib.invalidate_caches()
+    if package in sys.modules or PathFinder.find_spec(package, [str(project), *sys.path]) is not None:
+        return None
+    own = _modules_beside(project)
+    return str(ModelError.from_import(name, f"there is no module {package!r}", own, package))
+
+
+def _modules_beside(project: Path) -> list[str]:
+    return sorted(item.stem for item in project.glob("*.py")) or [f"no .py files in {project}"]
 
 
 @dataclass(frozen=True)
@@ -172,7 +196,7 @@ def import_estimator(path: str, project: Path, *, classifies: bool = False) -> t
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # a module of the user's may raise anything while it is imported
-        own = sorted(item.stem for item in project.glob("*.py")) or [f"no .py files in {project}"]
+        own = _modules_beside(project)
         why = f"{type(error).__name__}: {error}"
         raise ModelError.from_import(path, why, own, module_name) from error
     found = getattr(module, class_name, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from mlopskit import display
@@ -125,7 +124,7 @@ def show_progress(line: str) -> None:
 
 def _best_baseline(comparison: pd.DataFrame, headline: Headline) -> dict[str, Any]:
     """The hardest baseline to beat, which is the one that a figure must be read against."""
-    known = comparison[(comparison["metric"] == headline.metric.name) & np.isfinite(comparison["beaten"])]
+    known = comparison[(comparison["metric"] == headline.metric.name) & comparison["beaten"].notna()]
     if known.empty:
         return {}
     ordered = known.sort_values("beaten", ascending=not headline.metric.greater_is_better, kind="stable")

@@ -25,6 +25,9 @@ from mlopskit.monitor.traffic import Traffic, scores_of
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
+_LEAST_ROWS = 10
+_LEAST_EXPECTED = 5.0
+
 
 @dataclass(frozen=True)
 class Residuals:
@@ -82,8 +85,9 @@ def concept_table(
 ) -> pd.DataFrame:
     """Test for every window with labels whether, at equal scores, something else comes true than in the reference.
 
-    In `bins` bins at quantiles of the reference's scores the mean residuals of window and reference are compared; the
-    squared standardised differences add to a chi-squared variable. P-values are adjusted over the windows
+    In at most `bins` bins at quantiles of the reference's scores, merged where a window has too little in one, the mean
+    residuals of window and reference are compared; the squared standardised differences add to a chi-squared variable
+    (so do those of Hosmer and Lemeshow 1980). P-values are adjusted over the windows
     (Benjamini–Hochberg).
 
     Returns
@@ -130,11 +134,12 @@ def concept_table(
 def _compared(current: Residuals, reference: Residuals, bins: int) -> dict[str, Any]:
     from scipy.stats import chi2
 
-    edges = np.unique(np.quantile(reference.predicted, np.arange(1, bins) / bins))
+    edges = _edges(current, reference, bins)
     now, then = _by_bin(current, edges), _by_bin(reference, edges)
-    # A bin counts when both sides have rows enough for their means to be near normal.
-    used = (now[0] >= 10) & (then[0] >= 10) & (now[2] + then[2] > 0)
-    gap, error = (now[1] - then[1])[used], (now[2] + then[2])[used]
+    own = np.isnan(reference.variance).any()  # of numbers the reference tells the spread: a window's few rows cannot
+    spread = then[2] * then[0] / np.maximum(now[0], 1) if own else now[2]
+    used = (now[0] >= _LEAST_ROWS) & (then[0] >= _LEAST_ROWS) & (spread + then[2] > 0)
+    gap, error = (now[1] - then[1])[used], (spread + then[2])[used]
     statistic, weight = float(np.sum(gap**2 / error)), now[0][used]
     difference = float(current.residual.mean() - reference.residual.mean())
     half = 1.959964 * np.sqrt(_variance(current) + _variance(reference))
@@ -144,6 +149,28 @@ def _compared(current: Residuals, reference: Residuals, bins: int) -> dict[str, 
         "chi_squared": statistic, "bins": int(used.sum()),
         "p_value": float(chi2.sf(statistic, used.sum())) if used.any() else np.nan,
     }  # fmt: skip
+
+
+def _edges(current: Residuals, reference: Residuals, bins: int) -> Array:
+    """Quantiles of the reference's predictions, without those that leave a bin with too little for a normal mean.
+
+    With numbers that is a matter of rows. With probabilities it is the sum of p(1 − p), as in Cochran's rule for
+    expected counts: of thirty rows with probability 0.001 a single positive one would count as proof.
+    """
+    edges = np.unique(np.quantile(reference.predicted, np.arange(1, bins) / bins))
+    numbers = np.isnan(current.variance).any()
+    weights, least = (np.ones(len(current.predicted)), _LEAST_ROWS) if numbers else (current.variance, _LEAST_EXPECTED)
+    *inside, last = np.bincount(np.searchsorted(edges, current.predicted), weights, minlength=len(edges) + 1)
+    kept: list[float] = []
+    held = 0.0
+    for edge, weight in zip(edges, inside, strict=True):
+        held += weight
+        if held >= least:
+            kept.append(float(edge))
+            held = 0.0
+    if kept and held + last < least:
+        kept.pop()
+    return np.array(kept)
 
 
 def _variance(residuals: Residuals) -> float:

@@ -148,6 +148,7 @@ class ForkServer:
         self._children: dict[int, ForkedProcess] = {}
         self._forked: queue.Queue[ForkedProcess | None] = queue.Queue()
         self._one_at_a_time = threading.Lock()
+        self._was_asked = False
         threading.Thread(target=self._listen, name="fork server", daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -181,6 +182,7 @@ class ForkServer:
         """
         request = json.dumps({"argv": list(arguments), "env": dict(environment), "cwd": cwd}).encode()
         with self._one_at_a_time:
+            self._was_asked = True
             try:
                 socket.send_fds(self._channel, [request], [output, errors])
                 child = self._forked.get(timeout=_SECONDS_TO_FORK)
@@ -194,6 +196,8 @@ class ForkServer:
         """End the server and every kernel that is left."""
         with contextlib.suppress(OSError):
             self._channel.shutdown(socket.SHUT_RDWR)
+        if not self._was_asked:  # bad input was refused: nobody waits until it has imported everything
+            self._process.kill()
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:  # still importing

@@ -187,10 +187,18 @@ def test_paper_hides_controls_and_unfolds_explanations(browser: Any, reports: di
 def test_first_paint_from_disk_is_under_300_ms(browser: Any, reports: dict[str, str]) -> None:
     page = visit(browser, reports["finished"]).page
     paint = "performance.getEntriesByType('paint').find((entry) => entry.name === 'first-contentful-paint')?.startTime"
-    page.wait_for_function(paint)
+    painted(page, paint)
     times = []
     for _ in range(3):  # the machine may be busy: the best of three is what the page can do
         page.reload()
-        page.wait_for_function(paint)
-        times.append(page.evaluate(paint))
+        times.append(painted(page, paint))
     assert min(times) < 300
+
+
+def painted(page: Any, paint: str) -> float:
+    """Ask until the page has painted; playwright's own waiting needs `eval`, which the page's policy forbids."""
+    for _ in range(200):
+        if time := page.evaluate(paint):
+            return float(time)
+        page.wait_for_timeout(20)
+    pytest.fail("the page did not paint within four seconds")
