@@ -28,7 +28,7 @@ check: $(READY) ## lint, types and import contracts only
 	@$(BIN)/lint-imports --no-cache
 
 bench: $(READY) ## measure, side by side with the peers
-	@$(BIN)/python -m tests.benchmarks
+	@$(BIN)/python tests/benchmarks
 
 lab: $(READY) ## open JupyterLab on the overview
 	@$(BIN)/mlopskit lab

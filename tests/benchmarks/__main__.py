@@ -1,4 +1,4 @@
-"""`make bench`: every comparison in one run; BENCH_ROUNDS says how often each rival runs (3)."""
+"""`make bench` runs this folder: every comparison in one run; BENCH_ROUNDS says how often each rival runs (3)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import pipeline
+import pipeline
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.benchmarks.timing import Rival, compare
+from timing import Rival, compare
 
 REPO = Path(__file__).resolve().parents[2]
 

@@ -1,1 +1,0 @@
-"""Speed and memory, measured side by side with the peers in one run: `make bench`."""
