@@ -22,7 +22,6 @@ import selectors
 import signal
 import socket
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -153,8 +152,7 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     if sys.path[:1] == [str(Path.cwd())]:  # what `-m` put there; the kernel puts in its own
         del sys.path[0]
-    with warnings.catch_warnings():
-        preload(sys.argv[2:])
+    preload(sys.argv[2:])
     gc.collect()
     gc.freeze()
     program = serve(channel)
