@@ -34,7 +34,6 @@ def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("MLOPSKIT_PROJECT", "MLOPSKIT_RUN", "MLOPSKIT_PHASE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("mlopskit.runner.execute", lambda *_, **__: pytest.fail("a run was begun"))
-    monkeypatch.setattr("mlopskit.runner.execution.preload", lambda: None)  # imports ahead of a run that must not come
     shutil.copytree(REPO / "notebooks", tmp_path / "notebooks")
     (tmp_path / "mlops.toml").write_text(TOML, encoding="utf-8")
     (tmp_path / "rows.csv").write_text(ROWS, encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,14 +72,10 @@ def run(
     from mlopskit.cli.checks import refuse_bad_input
     from mlopskit.cli.progress import listener
     from mlopskit.runner import Choice, execute, plan, warm
-    from mlopskit.runner.execution import preload
 
     folder = project_folder(project)
     choice = Choice(_names(only), first, last, base)
     planned = plan(folder, arguments=param or [], choice=choice, runs=out, limit=timeout)
-    threading.Thread(
-        target=preload, daemon=True
-    ).start()  # papermill takes a second to import; the checks read data meanwhile
     tell = listener(quiet=quiet, as_json=as_json)
     with nullcontext() if cold or not warm.is_supported() else _server(planned) as server:
         for remark in refuse_bad_input(planned):

@@ -102,13 +102,6 @@ class Ending:
     executed: int
 
 
-def preload() -> None:
-    """Import what executing needs; called in a thread while the project is being checked."""
-    import papermill.execute  # noqa: F401
-
-    import mlopskit.runner.client  # noqa: F401
-
-
 def execute_phase(order: Order, upcoming: Order | None = None) -> Ending:
     """Execute one phase and report how it ended; never raises for what a notebook does.
 

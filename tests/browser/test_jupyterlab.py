@@ -62,7 +62,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     environment |= {name: str(home / name.lower()) for name in places} | {"JUPYTER_TOKEN": token}
     mlopskit = [sys.executable, "-m", "mlopskit"]
     for command in (["new", str(project)], ["run", "--only", "scope", "--project", str(project)]):
-        subprocess.run([*mlopskit, *command], check=True, capture_output=True, env=environment)
+        done = subprocess.run([*mlopskit, *command], capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
     serve = [*mlopskit, "lab", "--no-browser", "--project", str(project), "--port", str(port)]
     own = ["--", "--ip=127.0.0.1", "--allow-root", "--ServerApp.port_retries=0"]
     with (home / "log").open("wb") as log:
