@@ -8,12 +8,13 @@ phases, to one finished run.
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -37,8 +38,10 @@ class Record:
     Attributes
     ----------
     op : str
-        ``write`` and ``read`` of an artefact, ``source`` for a file outside the runs, ``live`` for a database or URL,
-        ``finish`` at the end of the notebook.
+        ``write`` and ``read`` of an artefact; ``source`` for a file outside the runs, ``absent`` for what was looked
+        for and not found, ``listing`` for the names in a folder, ``env`` for an environment variable; ``live`` for a
+        database or URL, ``effect`` for a change to the outside world, ``changed`` for a file that was written to while
+        the phase read it: none of these three can be reused; ``finish`` at the end of the notebook.
     name : str
         ``phase/file`` for artefacts, the path or a description for the rest.
     sha256, digest : str
@@ -79,6 +82,24 @@ def is_finished(folder: Path) -> bool:
 def written(folder: Path) -> dict[str, Record]:
     """Return what a phase wrote: file name → its last record."""
     return {Path(record.name).name: record for record in read_trace(folder) if record.op == "write"}
+
+
+def listing_hash(paths: Iterable[Path]) -> str:
+    """Return the hash by which a listing is compared: of the names, not of what is in the files."""
+    return hashlib.sha256("\0".join(path.name for path in paths).encode()).hexdigest()
+
+
+def env_hash(value: str | None) -> str:
+    """Return the hash by which an environment variable is compared; one that is not set differs from an empty one."""
+    return hashlib.sha256(b"unset" if value is None else b"=" + value.encode()).hexdigest()
+
+
+def _state_of(path: Path) -> tuple[int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns
 
 
 @dataclass(frozen=True)
@@ -144,6 +165,7 @@ class Run:
     def __init__(self, project: Path, folder: Path, phase: str, *, base: Path | None = None) -> None:
         self.project, self.folder, self.phase, self.base = project, folder, phase, base
         self._seen: dict[str, str] = {}
+        self._opened: dict[str, tuple[Path, tuple[int, int] | None]] = {}
 
     def __repr__(self) -> str:
         return f"Run {self.folder.name}, phase {self.phase}"
@@ -267,6 +289,7 @@ class Run:
             When it does not exist or is not readable.
         """
         full = (self.project / path).resolve()
+        self._opened[name or str(path)] = full, _state_of(full)
         try:
             record = Record("source", name or str(path), artefacts.sha256(full), "", full.stat().st_size)
         except OSError as error:
@@ -277,12 +300,31 @@ class Run:
         self._append(record)
         return full
 
+    def list_files(self, folder: str | Path, pattern: str = "*") -> list[Path]:
+        """Return the files in a folder of the project that fit a pattern, sorted, and record their names as read."""
+        found = sorted(path for path in (self.project / folder).glob(pattern) if path.is_file())
+        self._append(Record("listing", f"{folder}/{pattern}", listing_hash(found)))
+        return found
+
+    def environment_variable(self, name: str, default: str = "") -> str:
+        """Return an environment variable and record that the phase depends on it; its value is kept as a hash only."""
+        value = os.environ.get(name)
+        self._append(Record("env", name, env_hash(value)))
+        return default if value is None else value
+
     def live_source(self, description: str) -> None:
         """Record that something was read that may answer differently next time (a database, a URL)."""
         self._append(Record("live", description))
 
+    def external_effect(self, description: str) -> None:
+        """Record that something outside the run folder was changed: the phase is never reused in its place."""
+        self._append(Record("effect", description))
+
     def finish(self) -> Artefacts:
-        """Mark the phase as run to its end and list what it wrote."""
+        """Mark the phase as run to its end and list what it wrote; a source that changed meanwhile is recorded."""
+        for name, (path, before) in self._opened.items():
+            if _state_of(path) != before:
+                self._append(Record("changed", name))
         self._append(Record("finish", self.phase))
         return Artefacts(self.phase, tuple(written(self.home).values()))
 

@@ -176,7 +176,8 @@ def test_killed_runner_leaves_a_true_manifest_and_no_kernel(project: Path) -> No
     kernel = json.loads(found[0].read_text(encoding="utf-8"))["pid"]
     said = json.loads((found[0].parents[1] / "run.json").read_text(encoding="utf-8"))
     assert said["status"] == "interrupted"
-    assert said["phases"][0]["status"] == "never-ran"
+    assert said["phases"][0]["status"] == "killed"
+    assert said["phases"][0]["error"]["name"] == "RunnerDied"
     assert running == ["running"]
     assert [item.status for item in list_runs(project / "p" / "runs")] == ["interrupted"]
     assert _wait_until(lambda: not _alive(kernel))

@@ -108,32 +108,46 @@ class Live(Plain):
     def __init__(self) -> None:
         super().__init__()
         self.status: Status | None = None
-        self.since = 0.0
+        self.running: dict[str, tuple[float, str]] = {}
 
     def on_phase(self, event: Event) -> None:
         """Start the live line."""
-        from rich.console import Console
-        from rich.text import Text
-
-        self.since = time.monotonic()
-        self.status = Console(highlight=False).status(Text(self._head(event["phase"])))
-        self.status.start()
+        self.running[event["phase"]] = time.monotonic(), ""
+        self._show()
 
     def on_cell(self, event: Event) -> None:
         """Show which cell runs, under which heading, and for how long the phase has run."""
-        from rich.text import Text
-
-        if self.status is not None:
-            head = f"{self._head(event['phase'])}  cell {event['cell']}/{event['cells']}"
-            spent = words.seconds(time.monotonic() - self.since)
-            self.status.update(Text(f"{head}  {words.safe(event['heading'])[:50]}  {spent}", no_wrap=True))
+        phase = event["phase"]
+        if phase in self.running:
+            doing = f"cell {event['cell']}/{event['cells']}  {words.safe(event['heading'])[:50]}"
+            self.running[phase] = self.running[phase][0], doing
+            self._show()
 
     def on_ended(self, event: Event) -> None:
-        """Replace the live line by the lasting one."""
+        """Replace the live line by the lasting one, and go on with that of a phase beside it."""
+        self.running.pop(event["phase"], None)
         if self.status is not None:
             self.status.stop()
             self.status = None
         super().on_ended(event)
+        if self.running:
+            self._show()
+
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.text import Text
+
+        now = time.monotonic()
+        parts = [
+            f"{self._head(phase)}  {doing}  {words.seconds(now - since)}"
+            for phase, (since, doing) in self.running.items()
+        ]
+        text = Text("   ".join(parts), no_wrap=True)
+        if self.status is None:
+            self.status = Console(highlight=False).status(text)
+            self.status.start()
+        else:
+            self.status.update(text)
 
     def _head(self, phase: str) -> str:
         return f"{self.place.get(phase, '')}  {phase}"

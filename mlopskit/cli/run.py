@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,6 +59,13 @@ def run(
     timeout: Timeout = None,
     project: ProjectOption = None,
     out: RunsOption = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Execute every phase, whether or not something changed.")
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Phases side by side.", show_default="one a core, 4 at most"),
+    ] = None,
     cold: Annotated[bool, typer.Option("--cold", help="Start every kernel anew instead of forking it.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures and the outcome only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one a line.")] = False,
@@ -75,12 +84,33 @@ def run(
 
     folder = project_folder(project)
     choice = Choice(_names(only), first, last, base)
-    planned = plan(folder, arguments=param or [], choice=choice, runs=out, limit=timeout)
+    lanes = jobs or min(4, os.cpu_count() or 1)
+    planned = plan(
+        folder, arguments=param or [], choice=choice, runs=out, limit=timeout, reuse_unchanged=not fresh, jobs=lanes
+    )
+    if (code := _stands(planned, quiet=quiet, as_json=as_json)) is not None:
+        return code
     tell = listener(quiet=quiet, as_json=as_json)
     with nullcontext() if cold or not warm.is_supported() else _server(planned) as server:
         for remark in refuse_bad_input(planned):
             tell({"event": "note", "text": remark})
         return execute(planned, listener=tell, server=server).exit_code
+
+
+def _stands(planned: Plan, *, quiet: bool, as_json: bool) -> int | None:
+    """Say which run a new one would only repeat, and return its exit code; None when there is something to do."""
+    from mlopskit.runner import cache, manifest
+
+    folder = cache.standing(planned)
+    if folder is None:
+        return None
+    said = manifest.load(folder)
+    if as_json:
+        typer.echo(json.dumps({"event": "stands", "run": said["run"], "status": said["status"]}))
+    elif not quiet:
+        typer.echo(f"Nothing changed since {said['run']}, which stands: {said['status']}. --fresh runs it again.")
+        typer.echo(str(folder / "report.html"))
+    return 3 if said["status"] == "criteria-not-met" else 4 if said.get("alerts") else 0
 
 
 def _server(planned: Plan) -> ForkServer:

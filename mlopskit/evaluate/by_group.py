@@ -23,6 +23,7 @@ from mlopskit.evaluate.regression_groups import jackknife_sums
 from mlopskit.intervals import BLOCKS
 from mlopskit.metrics import NOT_ESTIMATED, Metric, default_metrics, get_metric, score_array
 from mlopskit.metrics.estimates import FEWEST
+from mlopskit.model import predict_table
 from mlopskit.runs import Run
 from mlopskit.scope import Criterion
 from mlopskit.tally import Grouping, Tally
@@ -93,7 +94,12 @@ class GroupedRows:
             if name in validation.columns and name != columns.image
         ]
         grouping = Grouping.fit(validation, by, bins=bins, max_groups=max_groups)
-        tables = run.read("model/predictions_validation"), run.read("evaluate/predictions")
+        model, threshold = run.read("model/model"), run.read("model/threshold")["threshold"]
+        # the same table as the evaluate phase makes, so that the two phases can run side by side
+        tables = (
+            run.read("model/predictions_validation"),
+            predict_table(model, test, target=target, threshold=threshold),
+        )
         for rows, found in zip((validation, test), tables, strict=True):
             _refuse_strangers(rows, found)
         return cls(target, columns, grouping, validation, test, *tables, criteria, headline)

@@ -6,7 +6,6 @@ whatever stops the runner, even a kill that nothing can catch, leaves a manifest
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,13 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from mlopskit import artefacts
-from mlopskit.notebooks import code_cells, source_of
 from mlopskit.params import portable
 from mlopskit.runs import Record, read_trace
 
 FILE = "run.json"
 ENDED_WELL = ("done", "reused")
 ENDED_BADLY = ("failed", "killed", "timed-out")
+RUNNER_DIED = {
+    "name": "RunnerDied",
+    "message": "The runner ended while this phase was running, so it was not finished.",
+    "cell": None,
+    "id": None,
+    "heading": None,
+    "signal": None,
+}
+"""What the manifest says of a phase while it runs: true, should nobody be left to correct it."""
 
 
 @dataclass
@@ -65,7 +72,7 @@ class PhaseEntry:
     def take_trace(self, folder: Path) -> None:
         """Fill in reads and writes from the trace in the phase's folder."""
         records = read_trace(folder)
-        self.reads = [asdict(record) for record in records if record.op in {"read", "source", "live", "absent"}]
+        self.reads = [asdict(record) for record in records if record.op not in {"write", "finish"}]
         last = {record.name: record for record in records if record.op == "write"}
         self.writes = [_without_op(record) for record in last.values()]
 
@@ -122,14 +129,3 @@ def common_seed(parameters: Mapping[str, Mapping[str, Any]]) -> int | None:
     """Return the value of ``seed`` when all phases that have one agree, else None."""
     seeds = {values["seed"] for values in parameters.values() if isinstance(values.get("seed"), int)}
     return seeds.pop() if len(seeds) == 1 else None
-
-
-def phase_key(notebook: Mapping[str, Any], parameters: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
-    """Fingerprint what a phase computes with: code cells (not Markdown), parameters, interpreter and versions."""
-    said = {
-        "code": [source_of(notebook["cells"][index]) for index in code_cells(notebook)],
-        "parameters": portable(dict(parameters)),
-        "python": environment["python"],
-        "distributions": environment["distributions"],
-    }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

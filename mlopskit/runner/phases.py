@@ -23,26 +23,56 @@ class Phase:
         Its folder in the run folder, and its table under ``[parameters]``.
     notebook : str
         Path relative to the project folder.
+    after : tuple of str or None
+        The phases that must have ended well before this one starts; None means all that stand before it.
     """
 
     name: str
     notebook: str
+    after: tuple[str, ...] | None = None
 
     def path(self, project: Path) -> Path:
         """Return the notebook file in a project."""
         return project / self.notebook
 
 
+_AFTER = {
+    "scope": (), "data": ("scope",), "model": ("data",), "evaluate": ("model",), "slices_and_bias": ("model",),
+    "deploy": ("evaluate", "slices_and_bias"), "monitor": ("deploy",),
+}  # fmt: skip
+
 PHASES = tuple(
-    Phase(name, f"notebooks/{number}_{name}.ipynb")
-    for number, name in enumerate(
-        ("scope", "data", "model", "evaluate", "slices_and_bias", "deploy", "monitor"), start=1
-    )
-)  # fmt: skip
+    Phase(name, f"notebooks/{number}_{name}.ipynb", after) for number, (name, after) in enumerate(_AFTER.items(), 1)
+)
 """The seven phases of the lifecycle."""
 
 OVERVIEW = "notebooks/0_overview.ipynb"
 """Where a person starts in JupyterLab; it is no phase."""
+
+
+def parents(phases: Sequence[Phase], name: str) -> tuple[str, ...]:
+    """Return the phases that must have ended before this one may start.
+
+    Examples
+    --------
+    >>> parents(PHASES, "deploy")
+    ('evaluate', 'slices_and_bias')
+    """
+    names = [phase.name for phase in phases]
+    after = phases[names.index(name)].after
+    return tuple(names[: names.index(name)]) if after is None else after
+
+
+def ancestors(phases: Sequence[Phase], name: str) -> frozenset[str]:
+    """Return every phase that this one comes after, near or far."""
+    found: set[str] = set()
+    ahead = list(parents(phases, name))
+    while ahead:
+        parent = ahead.pop()
+        if parent not in found:
+            found.add(parent)
+            ahead += parents(phases, parent)
+    return frozenset(found)
 
 
 def select(

@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlopskit import artefacts
 from mlopskit.errors import RunError
-from mlopskit.notebooks import load_notebook
 from mlopskit.params import portable
-from mlopskit.runner import findings, lineage, manifest, reuse, surroundings
-from mlopskit.runner.execution import Order
+from mlopskit.runner import cache, findings, lineage, manifest, reuse, surroundings
+from mlopskit.runner.execution import Ending, Order
 from mlopskit.runner.interruption import Interruption
 from mlopskit.runner.manifest import ENDED_WELL, Manifest, PhaseEntry
-from mlopskit.runner.phases import Phase
+from mlopskit.runner.phases import Phase, ancestors, parents
 from mlopskit.runner.planning import Plan
 from mlopskit.runner.presence import present
 from mlopskit.runner.warm import ForkServer
 from mlopskit.runner.worker import Worker
-from mlopskit.runs import is_finished
+from mlopskit.runs import is_finished, read_trace
 
 Event = Mapping[str, Any]
 Listener = Callable[[Event], None]
@@ -101,11 +101,36 @@ class _Execution:
         names = [phase.name for phase in self.plan.phases]
         self._tell("run", run=self.folder.name, folder=str(self.folder), phases=names)
         with Interruption() as interruption, present(self.folder):
-            with Worker(self._orders(interruption), interruption, self.listener) as worker:
-                for phase, entry in zip(self.plan.phases, self.manifest.phases, strict=True):
-                    self._advance(phase, entry, worker, stopped=interruption.happened)
-                    self._save()
+            with Worker(self._orders(interruption), interruption, self.listener, jobs=self.plan.jobs) as worker:
+                self._run_phases(worker, interruption)
             return self._conclude(interrupted=interruption.happened)
+
+    def _run_phases(self, worker: Worker, interruption: Interruption) -> None:
+        """Bring every phase to its end, each as soon as those that it comes after have ended."""
+        waiting = [phase.name for phase in self.plan.phases]
+        while waiting or worker.running:
+            for name in list(waiting):
+                still_open = {*waiting, *worker.running}
+                if any(parent in still_open for parent in parents(self.plan.phases, name)):
+                    continue
+                if self._settled(name, stopped=interruption.happened):
+                    waiting.remove(name)
+                    worker.release(name)
+                    self._ended(name)
+                elif worker.has_room(name):
+                    waiting.remove(name)
+                    self._begin(name)
+                    worker.start(name, self._upcoming(name, waiting))
+            if worker.running and (happened := worker.wait()) is not None:
+                self._take(*happened)
+
+    def _upcoming(self, name: str, waiting: list[str]) -> list[str]:
+        """Phases whose kernel may be started while this one works: side by side, only those that must wait for it."""
+        return [
+            other
+            for other in waiting
+            if other in self.plan.chosen and (self.plan.jobs == 1 or name in ancestors(self.plan.phases, other))
+        ]
 
     def _orders(self, interruption: Interruption) -> list[Order]:
         return [
@@ -124,37 +149,63 @@ class _Execution:
 
     def _first_manifest(self) -> Manifest:
         values = {phase: parameters.values for phase, parameters in self.plan.parameters.items()}
-        surrounding = surroundings.environment()
-        entries = []
-        for phase in self.plan.phases:
-            entry = PhaseEntry(phase.name, phase.notebook)
-            if phase.name in self.plan.chosen:
-                notebook = load_notebook(phase.path(self.plan.project))
-                entry.key = manifest.phase_key(notebook, values[phase.name], surrounding)
-            entries.append(entry)
+        keys = cache.keys(self.plan)
+        entries = [PhaseEntry(phase.name, phase.notebook, key=keys.get(phase.name, "")) for phase in self.plan.phases]
         return Manifest(
             run=self.folder.name,
             project=self.plan.scope.project.name,
             started=_iso(self.started),
             parameters=values,
             seed=manifest.common_seed(values),
-            environment=surrounding,
+            environment=surroundings.environment(),
             git=surroundings.git_state(self.plan.project),
             phases=entries,
             base=self.plan.base.name if self.plan.base else None,
         )
 
-    def _advance(self, phase: Phase, entry: PhaseEntry, worker: Worker, *, stopped: bool) -> None:
-        """Bring one phase to its end: executed, reused, or left out with the reason."""
-        blocking = next((item for item in self.manifest.phases if item.status in manifest.ENDED_BADLY), None)
+    def _entry(self, name: str) -> PhaseEntry:
+        return next(entry for entry in self.manifest.phases if entry.name == name)
+
+    def _phase(self, name: str) -> Phase:
+        return next(phase for phase in self.plan.phases if phase.name == name)
+
+    def _settled(self, name: str, *, stopped: bool) -> bool:
+        """Tell whether a phase ends without being executed: reused, or left out with the reason."""
+        entry = self._entry(name)
+        behind = ancestors(self.plan.phases, name)
+        blocking = next(
+            (item for item in self.manifest.phases if item.name in behind and item.status in manifest.ENDED_BADLY), None
+        )
         if stopped:
             entry.reason = "the run was stopped before this phase"
         elif blocking is not None:
             entry.reason = f"{blocking.name} did not end well"
-        elif phase.name in self.plan.chosen:
-            self._execute(phase, entry, worker)
+        elif name not in self.plan.chosen:
+            self._reuse(self._phase(name), entry)
         else:
-            self._reuse(phase, entry)
+            return self.plan.reuse and self._reuse_unchanged(entry, behind)
+        return True
+
+    def _reuse_unchanged(self, entry: PhaseEntry, behind: frozenset[str]) -> bool:
+        """Copy the results of an earlier run in which nothing was different, if there are any."""
+        now = cache.Now(self.plan.project, self._digests(behind))
+        for folder in cache.candidates(self.plan.runs, entry.key):
+            if cache.misfit(folder / entry.name, now, ancestors=behind) is None:
+                with suppress(RunError, OSError):  # it was removed or damaged this moment: the phase is executed
+                    self._copy(folder, entry, reason=f"nothing that it depends on changed since {folder.name}")
+                    return True
+        return False
+
+    def _digests(self, phases: Collection[str]) -> dict[str, str]:
+        """Return what the phases wrote: ``phase/file`` → content digest."""
+        return {
+            item["name"]: item["digest"] for done in self.manifest.phases if done.name in phases for item in done.writes
+        }
+
+    def _ended(self, name: str) -> None:
+        """Save and tell that a phase has ended."""
+        self._save()
+        entry = self._entry(name)
         self._tell(
             "ended",
             phase=entry.name,
@@ -165,15 +216,33 @@ class _Execution:
             reason=entry.reason,
         )
 
-    def _execute(self, phase: Phase, entry: PhaseEntry, worker: Worker) -> None:
-        index = self.plan.phases.index(phase) + 1
-        self._tell("phase", phase=phase.name, index=index, of=len(self.plan.phases))
+    def _begin(self, name: str) -> None:
+        """Say that a phase starts; until it ends the manifest holds what is true should the runner be killed."""
+        entry = self._entry(name)
+        entry.status, entry.error = "killed", dict(manifest.RUNNER_DIED)
+        self._save()
+        index = self.plan.phases.index(self._phase(name)) + 1
+        self._tell("phase", phase=name, index=index, of=len(self.plan.phases))
         lineage.append(self.folder, [lineage.started(self.folder.name, self.manifest.project, entry, when=_now())])
-        ending = worker.execute(phase.name)
+
+    def _take(self, name: str, ending: Ending) -> None:
+        """Take down how a phase ended, and remember it for later runs."""
+        entry = self._entry(name)
         entry.status, entry.seconds, entry.error = ending.status, ending.seconds, ending.error
         entry.cells, entry.executed = ending.cells, ending.executed
-        entry.take_trace(self.folder / phase.name)
+        entry.take_trace(self.folder / name)
         lineage.append(self.folder, [lineage.ended(self.folder.name, self.manifest.project, entry, when=_now())])
+        if entry.status == "done":
+            never = cache.never_reusable(
+                read_trace(self.folder / name), phase=name, ancestors=ancestors(self.plan.phases, name)
+            )
+            if never is None and cache.keys(self.plan)[name] != entry.key:
+                never = "its notebook or a module was changed while it ran"
+            if never is None:
+                cache.remember(self.plan.runs, entry.key, self.folder.name)
+            else:
+                entry.reason = f"will not be reused: {never}"
+        self._ended(name)
 
     def _reuse(self, phase: Phase, entry: PhaseEntry) -> None:
         base = self.plan.base
@@ -186,14 +255,18 @@ class _Execution:
             entry.reason = f"left out, and {misfit}"
             return
         try:
-            reuse.copy_phase(base, self.folder, phase.name)
+            self._copy(base, entry, reason=f"copied from {base.name}")
         except RunError as error:
             entry.reason = f"left out, and {error}"
             return
-        entry.status, entry.seconds, entry.reused_from = "reused", 0.0, base.name
-        entry.key, entry.reason = before.key, f"copied from {base.name}"
+        entry.key = before.key
         self.manifest.parameters[phase.name] = before.parameters
-        entry.take_trace(self.folder / phase.name)
+
+    def _copy(self, base: Path, entry: PhaseEntry, *, reason: str) -> None:
+        reuse.copy_phase(base, self.folder, entry.name)
+        entry.status, entry.seconds, entry.reused_from, entry.reason = "reused", 0.0, base.name, reason
+        entry.take_trace(self.folder / entry.name)
+        cache.remember(self.plan.runs, entry.key, self.folder.name)
         lineage.append(self.folder, [lineage.ended(self.folder.name, self.manifest.project, entry, when=_now())])
 
     def _previous(self, base: Path, phase: Phase) -> reuse.Previous:
@@ -205,8 +278,7 @@ class _Execution:
         """Say why the base run's results of a phase do not belong into this run, or None."""
         if not (base / phase.name).is_dir() or not is_finished(base / phase.name):
             return f"{base.name} has no finished results of it"
-        current = {item["name"]: item["digest"] for done in self.manifest.phases for item in done.writes}
-        stale = reuse.outdated(base, phase.name, current)
+        stale = reuse.outdated(base, phase.name, self._digests([entry.name for entry in self.manifest.phases]))
         if stale is not None:
             return f"its results in {base.name} were made from another {stale}"
         wanted = self.plan.parameters.get(phase.name)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlopskit.runner import reuse
+from mlopskit.runner.graph import graph, with_phase_parameters
 from mlopskit.runner.overrides import Parameters, combine, declarations
-from mlopskit.runner.phases import PHASES, Phase, require_notebooks, select
+from mlopskit.runner.phases import Phase, require_notebooks, select
 from mlopskit.scope import PROJECT_FILE, Scope
 
 
@@ -34,6 +35,10 @@ class Plan:
         The run that phases are copied from.
     limit : float or None
         Seconds for each phase.
+    reuse : bool
+        Whether a chosen phase is reused when nothing that it depends on changed.
+    jobs : int
+        How many phases may run side by side.
     """
 
     project: Path
@@ -44,6 +49,8 @@ class Plan:
     parameters: Mapping[str, Parameters]
     base: Path | None = None
     limit: float | None = None
+    reuse: bool = False
+    jobs: int = 1
 
     @property
     def needed(self) -> list[str]:
@@ -69,7 +76,9 @@ def plan(
     choice: Choice = Choice(),
     runs: Path | None = None,
     limit: float | None = None,
-    phases: Sequence[Phase] = PHASES,
+    phases: Sequence[Phase] | None = None,
+    reuse_unchanged: bool = False,
+    jobs: int = 1,
 ) -> Plan:
     """Check a project and say what a run of it will do. Nothing is written and no kernel starts.
 
@@ -85,8 +94,12 @@ def plan(
         Where run folders are made; ``runs`` in the project by default.
     limit : float, optional
         Seconds for each phase.
-    phases : sequence of Phase
-        All phases, in order.
+    phases : sequence of Phase, optional
+        All phases, in order; the seven with the changes of ``[[phase]]`` in the project file by default.
+    reuse_unchanged : bool
+        Reuse what did not change. Phases that `choice` names are executed whatever the cache holds.
+    jobs : int
+        How many phases may run side by side.
 
     Raises
     ------
@@ -96,13 +109,16 @@ def plan(
     project = project.resolve()
     runs = (runs or project / "runs").resolve()
     scope = Scope.load(project / PROJECT_FILE)
+    phases = graph(scope.phase) if phases is None else phases
     chosen = select(phases, only=choice.only, first=choice.first, last=choice.last)
     require_notebooks(project, chosen)
     present = [phase for phase in phases if phase in chosen or phase.path(project).is_file()]
     names = frozenset(phase.name for phase in chosen)
     declared = declarations(project, present)
-    parameters = combine(declared, table=scope.parameters, arguments=arguments, executed=names)
-    made = Plan(project, runs, scope, tuple(phases), names, parameters, None, limit)
+    table = with_phase_parameters(scope.phase, scope.parameters)
+    parameters = combine(declared, table=table, arguments=arguments, executed=names)
+    whole = reuse_unchanged and len(chosen) == len(phases)
+    made = Plan(project, runs, scope, tuple(phases), names, parameters, None, limit, whole, jobs)
     if not made.needed and choice.base is None:
         return made
     base = reuse.find_base(runs, choice.base)

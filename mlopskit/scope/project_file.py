@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from mlopskit.errors import ProjectError, listing, nearest
-from mlopskit.scope.tables import Baseline, Criterion, Data, Deployment, Model, Monitoring, Project, _Table
+from mlopskit.scope.tables import Baseline, Criterion, Data, Deployment, Model, Monitoring, PhaseTable, Project, _Table
 
 PROJECT_FILE = "mlops.toml"
 TABLES = ("project", "data", "model", "baseline", "criterion", "deployment", "monitoring")
@@ -43,6 +43,7 @@ class Scope(_Table):
     deployment: Deployment = Deployment()
     monitoring: Monitoring = Monitoring()
     parameters: dict[str, dict[str, Any]] = {}
+    phase: list[PhaseTable] = []
 
     @classmethod
     def load(cls, path: Path) -> Scope:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -213,3 +213,16 @@ class Monitoring(_Table):
     window: int | float | str | None = None
     notify: list[str] = []
     threshold: list[Threshold] = []
+
+
+class PhaseTable(_Table):
+    """A change to the sequence of phases: a notebook of one's own, or another place or notebook for a known phase.
+
+    ``after`` names the phases that must have ended well before; ``drop`` takes a phase out.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    notebook: str | None = None
+    after: list[str] | None = None
+    parameters: dict[str, Any] = {}
+    drop: bool = False

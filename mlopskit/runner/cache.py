@@ -1,0 +1,188 @@
+"""The phase cache: a phase is reused if and only if nothing that it depends on changed.
+
+Two keys, one under the other. The first is known before a phase runs: code cells, parameters, interpreter,
+distributions, modules (`fingerprint.phase_key`). ``runs/.cache/<key>`` lists the runs in which a phase with that key
+ended well. Under it lies the trace of what that phase read, in order; it is checked against what is there now. The
+results are those in the run folders: the cache holds names only, so it can be deleted at any time, and a damaged entry
+costs a second run of the phase, never a wrong result.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlopskit import artefacts
+from mlopskit.notebooks import load_notebook
+from mlopskit.runner import manifest
+from mlopskit.runner.fingerprint import fingerprint, phase_key
+from mlopskit.runner.phases import ancestors
+from mlopskit.runner.planning import Plan
+from mlopskit.runs import Record, env_hash, listing_hash, read_trace, written
+
+FOLDER = ".cache"
+_ENDED = ("passed", "criteria-not-met")
+_NEVER = {
+    "live": "it read a live source ({})",
+    "effect": "it changed something outside the run ({})",
+    "changed": "{} was written to while it was being read",
+}
+_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+def keys(plan: Plan) -> dict[str, str]:
+    """Return the key of each phase that a plan executes."""
+    common = fingerprint(plan.project)
+    return {
+        phase.name: phase_key(load_notebook(phase.path(plan.project)), plan.parameters[phase.name].values, common)
+        for phase in plan.phases
+        if phase.name in plan.chosen
+    }
+
+
+def standing(plan: Plan) -> Path | None:
+    """Return the newest finished run that a run of this plan would only repeat, or None."""
+    wanted = keys(plan)
+    names = [phase.name for phase in plan.phases]
+    if not plan.reuse or set(wanted) != set(names):
+        return None
+    for folder in candidates(plan.runs, wanted[names[-1]]):
+        try:
+            said = manifest.load(folder)
+            found = {entry["name"]: entry["key"] for entry in said["phases"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if said.get("status") in _ENDED and list(found) == names and found == wanted and _repeats(plan, folder):
+            return folder
+    return None
+
+
+def _repeats(plan: Plan, folder: Path) -> bool:
+    digests = {name: _digests(folder / name) for name in plan.chosen}
+    for phase in plan.phases:
+        behind = ancestors(plan.phases, phase.name)
+        now = Now(plan.project, {file: digest for name in behind for file, digest in digests[name].items()})
+        if misfit(folder / phase.name, now, ancestors=behind) is not None:
+            return False
+    return True
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {record.name: record.digest for record in written(folder).values()}
+
+
+@dataclass(frozen=True)
+class Now:
+    """What a phase would find if it ran now.
+
+    Attributes
+    ----------
+    project : Path
+        The project folder.
+    artefacts : mapping
+        ``phase/file`` → content digest, of the phases before it.
+    """
+
+    project: Path
+    artefacts: Mapping[str, str]
+
+
+def remember(runs: Path, key: str, run: str) -> None:
+    """Note that a phase with this key ended well in a run; appending one short line is atomic."""
+    if _KEY.fullmatch(key):
+        folder = runs / FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / key).open("a", encoding="utf-8") as file:
+            file.write(f"{run}\n")
+
+
+def candidates(runs: Path, key: str) -> list[Path]:
+    """Return the runs in which a phase with this key ended well, newest first; lines that name none are skipped."""
+    try:
+        lines = (runs / FOLDER / key).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    names = dict.fromkeys(line.strip() for line in reversed(lines))
+    return [runs / name for name in names if name and Path(name).name == name and (runs / name).is_dir()]
+
+
+def misfit(folder: Path, now: Now, *, ancestors: Collection[str]) -> str | None:
+    """Say why the results in a phase folder do not stand for a run of the phase now, or None when they do.
+
+    Parameters
+    ----------
+    folder : Path
+        The phase's folder in an earlier run.
+    now : Now
+        What the phase would find.
+    ancestors : collection of str
+        Phases that it is declared to come after, near or far.
+    """
+    records = read_trace(folder)
+    if not any(record.op == "finish" for record in records):
+        return "it did not end well"
+    never = never_reusable(records, phase=folder.name, ancestors=ancestors)
+    if never is not None:
+        return never
+    for record in records:
+        changed = _changed(record, now, phase=folder.name)
+        if changed is not None:
+            return changed
+    return damaged(folder)
+
+
+def never_reusable(records: Collection[Record], *, phase: str, ancestors: Collection[str]) -> str | None:
+    """Say why a phase with this trace can never be reused, or None."""
+    for record in records:
+        if record.op in _NEVER:
+            return _NEVER[record.op].format(record.name)
+        source = record.name.partition("/")[0]
+        if record.op in {"read", "absent"} and source != phase and source not in ancestors:
+            return f"it looked at {record.name}, and {source} is not among the phases that it comes after"
+    return None
+
+
+def damaged(folder: Path) -> str | None:
+    """Name the first artefact of a phase whose bytes are not those that the phase wrote, or None."""
+    for file, record in written(folder).items():
+        path = folder / file
+        try:
+            whole = artefacts.sha256(path) == record.sha256
+        except OSError:
+            whole = False
+        if not whole:
+            return f"its artefact {record.name} is damaged or gone"
+    return None
+
+
+def _changed(record: Record, now: Now, *, phase: str) -> str | None:
+    if record.op == "read" and not record.name.startswith(f"{phase}/"):
+        current = now.artefacts.get(record.name)
+        return None if current == record.digest else f"{record.name} {'changed' if current else 'is gone'}"
+    if record.op == "absent" and not record.name.startswith(f"{phase}/"):
+        there = {name for file in now.artefacts for name in (file, file.rpartition(".")[0])}
+        return f"{record.name} was not there and is now" if record.name in there else None
+    if record.op == "source":
+        return _source_changed(record, now.project)
+    if record.op == "listing":
+        folder, _, pattern = record.name.rpartition("/")
+        found = sorted(path for path in (now.project / folder).glob(pattern) if path.is_file())
+        return None if listing_hash(found) == record.sha256 else f"the files {record.name} changed"
+    if record.op == "env":
+        return None if env_hash(os.environ.get(record.name)) == record.sha256 else f"the variable {record.name} changed"
+    return None
+
+
+def _source_changed(record: Record, project: Path) -> str | None:
+    """Compare a file by its content; what the package brings is part of the key."""
+    if record.name.startswith("example:"):
+        return None
+    path = project / record.name
+    try:
+        same = path.stat().st_size == record.bytes and artefacts.sha256(path) == record.sha256
+    except OSError:
+        return f"{record.name} is gone"
+    return None if same else f"{record.name} changed"

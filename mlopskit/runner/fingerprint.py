@@ -1,0 +1,105 @@
+"""What a phase computes with, as one key: its code, its parameters and everything installed that could matter.
+
+Two phases with equal keys that read equal things compute equal results. Markdown is not part of the key, nor are the
+command line, the report and other notebooks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mlopskit.notebooks import code_cells, source_of
+from mlopskit.params import portable
+from mlopskit.runner.surroundings import HASH_SEED
+from mlopskit.share import share
+
+_PACKAGE = Path(__file__).parents[1]
+_NOT_COMPUTING = (_PACKAGE / "cli", _PACKAGE / "runner" / "report")
+_NOT_THE_PROJECTS = {"runs", "notebooks", "tests", "docs", "node_modules", "__pycache__"}
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What all phases of a run have in common; every field is a hash except `python`.
+
+    Attributes
+    ----------
+    python : str
+        Implementation, version and platform of the interpreter.
+    installed : str
+        Names and versions of all installed distributions.
+    package : str
+        Modules and data of mlopskit itself.
+    project : str
+        The project's own modules.
+    """
+
+    python: str
+    installed: str
+    package: str
+    project: str
+
+
+def fingerprint(project: Path) -> Fingerprint:
+    """Take the fingerprint of interpreter, distributions, package and project as they are now."""
+    return Fingerprint(
+        python=f"{sys.implementation.name} {sys.version} {sys.platform} {HASH_SEED}",
+        installed=_hash(sorted(_distributions())),
+        package=_hash_files(_package_files(), _PACKAGE.parent),
+        project=_hash_files(project_modules(project), project),
+    )
+
+
+def phase_key(notebook: Mapping[str, Any], parameters: Mapping[str, Any], common: Fingerprint) -> str:
+    """Return the key of a phase: SHA-256 of its code cells, resolved parameters and the common fingerprint."""
+    code = [source_of(notebook["cells"][index]) for index in code_cells(notebook)]
+    return _hash([json.dumps([code, portable(dict(parameters)), asdict(common)], sort_keys=True)])
+
+
+def project_modules(project: Path) -> Iterator[Path]:
+    """Yield the Python files that notebooks of a project can import, hidden folders and environments left out."""
+    for path in sorted(project.iterdir()):
+        if path.name.startswith(".") or path.name in _NOT_THE_PROJECTS or path == _PACKAGE:
+            continue
+        if path.is_file() and path.suffix == ".py":
+            yield path
+        elif path.is_dir() and not (path / "pyvenv.cfg").exists():
+            yield from (found for found in sorted(path.rglob("*.py")) if "__pycache__" not in found.parts)
+
+
+def _package_files() -> Iterator[Path]:
+    for folder in (_PACKAGE, share("templates/serving")):
+        for path in sorted(folder.rglob("*")):
+            used = path.is_file() and "__pycache__" not in path.parts
+            if used and not any(path.is_relative_to(part) for part in _NOT_COMPUTING):
+                yield path
+
+
+def _distributions() -> Iterator[str]:
+    """Yield what is installed, by the names of the folders that hold the metadata: reading each would take 0.5 s."""
+    for entry in sys.path:
+        folder = Path(entry or ".")
+        if folder.is_dir():
+            yield from (path.name for path in folder.iterdir() if path.suffix in {".dist-info", ".egg-info", ".pth"})
+
+
+def _hash_files(paths: Iterable[Path], root: Path) -> str:
+    return _hash(
+        f"{path.relative_to(root) if path.is_relative_to(root) else path.name} "
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}"
+        for path in paths
+    )
+
+
+def _hash(parts: Iterable[str]) -> str:
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(part.encode())
+        whole.update(b"\0")
+    return whole.hexdigest()
