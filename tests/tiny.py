@@ -76,7 +76,9 @@ def make_project(folder: Path, bodies: Mapping[str, str | dict[str, Any]], *, to
 def run(folder: Path, phases: tuple[Phase, ...], *arguments: str, **options: Any) -> Outcome:
     """Plan and execute a run of a tiny project."""
     listener, server = options.pop("listener", lambda _: None), options.pop("server", None)
-    choice = Choice(**{name: options.pop(name) for name in ("only", "first", "last", "base") if name in options})
+    choice = Choice(
+        **{name: options.pop(name) for name in ("only", "first", "last", "base", "resume") if name in options}
+    )
     return execute(
         plan(folder, arguments=arguments, choice=choice, phases=phases, **options), listener=listener, server=server
     )

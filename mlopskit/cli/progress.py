@@ -87,6 +87,12 @@ class Plain:
         if not self.quiet:
             self.say(f"  {words.safe(event['text'])}")
 
+    def on_stands(self, event: Event) -> None:
+        """Say that nothing needs to be run."""
+        if not self.quiet:
+            self.say(f"Nothing changed since {event['run']}, which stands. `mlopskit run --fresh` runs it again.")
+        self.say(f"{words.status(event['status'])}  {_short(event['report'])}")
+
     def on_finished(self, event: Event) -> None:
         """Show criteria, alerts, and where the report lies."""
         if not self.quiet:

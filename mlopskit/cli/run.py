@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import nullcontext
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,9 +20,11 @@ from mlopskit.cli.options import (
     complete_run,
     project_folder,
 )
+from mlopskit.errors import UsageError
 
 if TYPE_CHECKING:
     from mlopskit.runner import Plan
+    from mlopskit.runner.pipeline import Listener
     from mlopskit.runner.warm import ForkServer
 
 Parameter = Annotated[
@@ -59,6 +64,15 @@ def run(
     timeout: Timeout = None,
     project: ProjectOption = None,
     out: RunsOption = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Go on with a run that failed or was stopped.", autocompletion=complete_run),
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PHASE.NAME=A,B", help="One run for each value; several make every combination."),
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what would run and why; run nothing.")] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Execute every phase, whether or not something changed.")
     ] = False,
@@ -70,46 +84,82 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures and the outcome only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one a line.")] = False,
 ) -> int:
-    """Run the phases in sequence and render the report.
+    """Run what changed, side by side where phases do not wait for each other, and render the report.
 
-    Nothing starts until project file, notebooks, parameters and data have been checked. Exit codes: 0 passed, 1 a
-    phase failed, the input was bad or the run was stopped (Ctrl-C), 2 wrong usage, 3 a criterion was not met, 4 an
-    alert.
+    Nothing starts until project file, notebooks, parameters and data have been checked; a project in which nothing
+    changed is not run again. Exit codes: 0 passed, 1 a phase failed, the input was bad or the run was stopped (Ctrl-C),
+    2 wrong usage, 3 a criterion was not met, 4 an alert.
 
     Example: mlopskit run -p model.seed=7 --from model
     """
-    from mlopskit.cli.checks import refuse_bad_input
     from mlopskit.cli.progress import listener
-    from mlopskit.runner import Choice, execute, plan, warm
+    from mlopskit.runner import Choice, plan
+    from mlopskit.runner.grid import points
 
+    if resume and (only or first or last or fresh or grid):
+        raise UsageError("--resume goes on with a whole run; leave out --only, --from, --to, --fresh and --grid.")
     folder = project_folder(project)
-    choice = Choice(_names(only), first, last, base)
-    lanes = jobs or min(4, os.cpu_count() or 1)
-    planned = plan(
-        folder, arguments=param or [], choice=choice, runs=out, limit=timeout, reuse_unchanged=not fresh, jobs=lanes
-    )
-    if (code := _stands(planned, quiet=quiet, as_json=as_json)) is not None:
-        return code
-    tell = listener(quiet=quiet, as_json=as_json)
-    with nullcontext() if cold or not warm.is_supported() else _server(planned) as server:
-        for remark in refuse_bad_input(planned):
-            tell({"event": "note", "text": remark})
-        return execute(planned, listener=tell, server=server).exit_code
+    plans = [
+        plan(
+            folder,
+            arguments=[*(param or []), *point],
+            choice=Choice(_names(only), first, last, base, resume),
+            runs=out,
+            limit=timeout,
+            reuse_unchanged=not fresh,
+            jobs=jobs or min(4, os.cpu_count() or 1),
+        )
+        for point in points(grid or [])
+    ]
+    if explain:
+        return _explain(plans, as_json=as_json)
+    return _execute(plans, listener(quiet=quiet, as_json=as_json), cold=cold)
 
 
-def _stands(planned: Plan, *, quiet: bool, as_json: bool) -> int | None:
-    """Say which run a new one would only repeat, and return its exit code; None when there is something to do."""
-    from mlopskit.runner import cache, manifest
+def _execute(plans: Sequence[Plan], tell: Listener, *, cold: bool) -> int:
+    """Execute the plans that are more than repetitions, one after the other; return the worst exit code."""
+    from mlopskit.cli.checks import refuse_bad_input
+    from mlopskit.runner import cache, execute, warm
 
-    folder = cache.standing(planned)
-    if folder is None:
-        return None
+    codes: list[int] = []
+    with ExitStack() as stack:
+        server: ForkServer | None = None
+        for planned in plans:
+            folder = cache.standing(planned)
+            if folder is not None:
+                codes.append(_stands(folder, tell))
+                continue
+            if server is None and not cold and warm.is_supported():
+                server = stack.enter_context(_server(planned))
+            for remark in refuse_bad_input(planned):
+                tell({"event": "note", "text": remark})
+            outcome = execute(planned, listener=tell, server=server)
+            codes.append(outcome.exit_code)
+            if outcome.manifest.status == "interrupted":
+                break
+    return min(codes, key=[1, 3, 4, 0].index)
+
+
+def _explain(plans: Sequence[Plan], *, as_json: bool) -> int:
+    from mlopskit.cli import words
+    from mlopskit.runner.forecast import forecast
+
+    for planned in plans:
+        told = forecast(planned)
+        if as_json:
+            typer.echo(json.dumps([asdict(item) for item in told], ensure_ascii=False))
+        else:
+            typer.echo("\n".join(words.columns([[item.phase, item.verdict, words.safe(item.why)] for item in told])))
+    return 0
+
+
+def _stands(folder: Path, tell: Listener) -> int:
+    """Say which run a new one would only repeat, and return its exit code."""
+    from mlopskit.runner import manifest
+
     said = manifest.load(folder)
-    if as_json:
-        typer.echo(json.dumps({"event": "stands", "run": said["run"], "status": said["status"]}))
-    elif not quiet:
-        typer.echo(f"Nothing changed since {said['run']}, which stands: {said['status']}. --fresh runs it again.")
-        typer.echo(str(folder / "report.html"))
+    report = folder / "report.html"
+    tell({"event": "stands", "run": said["run"], "status": said["status"], "report": str(report)})
     return 3 if said["status"] == "criteria-not-met" else 4 if said.get("alerts") else 0
 
 
@@ -137,13 +187,15 @@ def params(
     Example: mlopskit params model
     """
     from mlopskit.cli import words
+    from mlopskit.runner.graph import graph, with_phase_parameters
     from mlopskit.runner.overrides import combine, declarations
-    from mlopskit.runner.phases import PHASES, select
+    from mlopskit.runner.phases import select
     from mlopskit.scope import PROJECT_FILE, Scope
 
     folder = project_folder(project)
-    present = [item for item in PHASES if item.path(folder).is_file()]
-    table = Scope.load(folder / PROJECT_FILE).parameters
+    scope = Scope.load(folder / PROJECT_FILE)
+    present = [item for item in graph(scope.phase) if item.path(folder).is_file()]
+    table = with_phase_parameters(scope.phase, scope.parameters)
     resolved = combine(declarations(folder, present), table=table)
     for item in select(present, only=[phase] if phase else []):
         typer.echo(f"{item.name}  ({item.notebook})")

@@ -10,7 +10,7 @@ import datetime as dt
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from mlopskit.errors import RunError
 from mlopskit.params import portable
 from mlopskit.runner import cache, findings, lineage, manifest, reuse, surroundings
 from mlopskit.runner.execution import Ending, Order
+from mlopskit.runner.fingerprint import fingerprint
 from mlopskit.runner.interruption import Interruption
 from mlopskit.runner.manifest import ENDED_WELL, Manifest, PhaseEntry
 from mlopskit.runner.phases import Phase, ancestors, parents
@@ -157,7 +158,7 @@ class _Execution:
             started=_iso(self.started),
             parameters=values,
             seed=manifest.common_seed(values),
-            environment=surroundings.environment(),
+            environment={**surroundings.environment(), "fingerprint": asdict(fingerprint(self.plan.project))},
             git=surroundings.git_state(self.plan.project),
             phases=entries,
             base=self.plan.base.name if self.plan.base else None,

@@ -61,12 +61,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which phases to execute: by name, or from one to another; nothing given means all."""
+    """Which phases to execute: by name, or from one to another; nothing given means all.
+
+    With `resume`, all that the run of that name did not finish, with the parameters that it had.
+    """
 
     only: Sequence[str] = ()
     first: str | None = None
     last: str | None = None
     base: str | None = None
+    resume: str | None = None
 
 
 def plan(
@@ -117,8 +121,12 @@ def plan(
     declared = declarations(project, present)
     table = with_phase_parameters(scope.phase, scope.parameters)
     parameters = combine(declared, table=table, arguments=arguments, executed=names)
+    resumed = None if choice.resume is None else reuse.find_resumable(runs, choice.resume)
+    if resumed is not None:
+        table = reuse.with_recorded(resumed, parameters, table)
+        parameters = combine(declared, table=table, arguments=arguments, executed=names)
     whole = reuse_unchanged and len(chosen) == len(phases)
-    made = Plan(project, runs, scope, tuple(phases), names, parameters, None, limit, whole, jobs)
+    made = Plan(project, runs, scope, tuple(phases), names, parameters, resumed, limit, whole, jobs)
     if not made.needed and choice.base is None:
         return made
     base = reuse.find_base(runs, choice.base)

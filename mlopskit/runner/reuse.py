@@ -14,7 +14,11 @@ from typing import Any
 
 from mlopskit import artefacts
 from mlopskit.errors import RunError
+from mlopskit.params import portable
 from mlopskit.runner import manifest
+from mlopskit.runner.catalogue import find_run
+from mlopskit.runner.overrides import Parameters
+from mlopskit.runner.presence import is_running
 from mlopskit.runs import is_finished, latest_run, read_trace, written
 
 _FICLONE = 0x40049409
@@ -40,6 +44,41 @@ def find_base(runs: Path, name: str | None) -> Path:
         if (folder / "run.json").is_file():
             return folder.resolve()
     raise RunError.from_unknown_run(name, sorted(path.parent.name for path in runs.glob("*/run.json")))
+
+
+def find_resumable(runs: Path, name: str) -> Path:
+    """Return the folder of a run that can be gone on with.
+
+    Raises
+    ------
+    RunError
+        When there is none of that name, its manifest is damaged, or it is still running.
+    """
+    folder = find_run(runs, name)
+    try:
+        manifest.load(folder)
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"run.json of {folder.name} is damaged ({error}), so its parameters are not known. "
+            "Use `mlopskit run`: phases that ended well are reused from it all the same."
+        ) from None
+    if is_running(folder):
+        raise RunError(f"{folder.name} is still running. Stop it first, or wait until it has ended.")
+    return folder
+
+
+def with_recorded(
+    folder: Path, parameters: Mapping[str, Parameters], table: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return the table of parameters with those values of an earlier run that are others today."""
+    recorded = manifest.load(folder).get("parameters", {})
+    merged = {phase: dict(values) for phase, values in table.items()}
+    for phase, current in parameters.items():
+        now, before = portable(current.values), recorded.get(phase, {})
+        other = {name: before[name] for name in now if name in before and before[name] != now[name]}
+        if other:
+            merged[phase] = {**merged.get(phase, {}), **other}
+    return merged
 
 
 def check_base(base: Path, phases: Sequence[str]) -> None:

@@ -1,0 +1,161 @@
+"""Going on after a failure, grids, and the forecast of a run."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlopskit.errors import RunError, UsageError
+from mlopskit.runner import Outcome, Phase, plan
+from mlopskit.runner.forecast import forecast
+from mlopskit.runner.grid import points
+
+_TINY = runpy.run_path(str(Path(__file__).with_name("tiny.py")))
+make_project, manifest_of, run = _TINY["make_project"], _TINY["manifest_of"], _TINY["run"]
+BODIES = {
+    "first": "run.write('rows', {'n': n, 'lines': len(run.source_file('rows.csv').read_text().splitlines())})",
+    "second": "run.write('count', {'count': run.read('first/rows')['lines'] + n})",
+    "third": "run.write('doubled', {'value': 2 * run.read('second/count')['count']})",
+}
+
+
+@pytest.fixture
+def phases(tmp_path: Path) -> tuple[Phase, ...]:
+    (tmp_path / "rows.csv").write_text("bought\nyes\nno\n", encoding="utf-8")
+    return make_project(tmp_path, BODIES)
+
+
+def again(phases: tuple[Phase, ...], folder: Path, *arguments: str, **options: Any) -> Outcome:
+    return run(folder, phases, *arguments, reuse_unchanged=True, **options)
+
+
+def verdicts(folder: Path, phases: tuple[Phase, ...], *arguments: str) -> list[str]:
+    told = forecast(plan(folder, arguments=arguments, phases=phases, reuse_unchanged=True))
+    return [f"{item.verdict}: {item.why}" for item in told]
+
+
+def edit(folder: Path, phase: Phase, cell: str, source: str) -> None:
+    path = phase.path(folder)
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    next(item for item in notebook["cells"] if item["id"] == cell)["source"] = source
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def digests(outcome: Outcome) -> dict[str, str]:
+    return {item["name"]: item["digest"] for phase in manifest_of(outcome)["phases"] for item in phase["writes"]}
+
+
+def test_resumed_run_has_the_parameters_and_artefacts_of_an_undisturbed_one(
+    phases: tuple[Phase, ...], tmp_path: Path
+) -> None:
+    edit(tmp_path, phases[1], "work", "raise MemoryError")
+    failed = again(phases, tmp_path, "first.n=3", "second.n=4")
+    edit(tmp_path, phases[1], "work", BODIES["second"])
+    resumed = again(phases, tmp_path, resume=failed.folder.name)
+    assert [phase["status"] for phase in manifest_of(resumed)["phases"]] == ["reused", "done", "done"]
+    undisturbed = run(tmp_path, phases, "first.n=3", "second.n=4")
+    assert digests(resumed) == digests(undisturbed)
+    assert manifest_of(resumed)["parameters"] == manifest_of(undisturbed)["parameters"]
+    for phase in phases:
+        assert _cells(resumed.folder / phase.name) == _cells(undisturbed.folder / phase.name)
+
+
+def _cells(folder: Path) -> list[str]:
+    cells = json.loads((folder / "notebook.ipynb").read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells]
+
+
+def test_value_on_the_command_line_wins_over_the_resumed_runs(phases: tuple[Phase, ...], tmp_path: Path) -> None:
+    first = again(phases, tmp_path, "first.n=3", "second.n=4")
+    resumed = again(phases, tmp_path, "second.n=5", resume=first.folder.name)
+    assert [manifest_of(resumed)["parameters"][name]["n"] for name in ("first", "second", "third")] == [3, 5, 1]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (lambda folder: (folder / "run.json").unlink(), "no run"),
+        (lambda folder: (folder / "run.json").write_text("{"), "damaged"),
+    ],
+)
+def test_run_that_cannot_be_resumed_is_refused(
+    phases: tuple[Phase, ...], tmp_path: Path, spoil: Any, complaint: str
+) -> None:
+    made = again(phases, tmp_path)
+    spoil(made.folder)
+    with pytest.raises(RunError, match=complaint):
+        plan(tmp_path, phases=phases, choice=_TINY["Choice"](resume=made.folder.name))
+
+
+@pytest.mark.parametrize("moment", ["first", "second", "third"])
+def test_killed_runner_loses_no_finished_phase(tmp_path: Path, moment: str) -> None:
+    """SIGKILL while each phase works: what was finished is reused, what was not is never shown as done."""
+    wait = "import time\nif (run.project / 'wait').exists(): (run.project / 'there').touch(); time.sleep(600)\n"
+    (tmp_path / "rows.csv").write_text("bought\nyes\nno\n", encoding="utf-8")
+    phases = make_project(tmp_path, {name: (wait if name == moment else "") + body for name, body in BODIES.items()})
+    (tmp_path / "wait").touch()
+    names = [(phase.name, phase.notebook) for phase in phases]
+    program = (
+        "from mlopskit.runner import Phase, execute, plan\nfrom pathlib import Path\n"
+        f"execute(plan(Path({str(tmp_path)!r}), phases=[Phase(*item) for item in {names!r}], reuse_unchanged=True))"
+    )
+    runner = subprocess.Popen([sys.executable, "-c", program])
+    for _ in range(600):
+        if (tmp_path / "there").exists():
+            break
+        time.sleep(0.1)
+    runner.send_signal(signal.SIGKILL)
+    runner.wait()
+    (tmp_path / "wait").unlink()
+    killed = next((tmp_path / "runs").glob("*/run.json"))
+    said = {phase["name"]: phase["status"] for phase in json.loads(killed.read_text(encoding="utf-8"))["phases"]}
+    before = list(said)[: list(said).index(moment)]
+    assert said[moment] == "killed"
+    assert {said[name] for name in before} <= {"done"}
+    resumed = again(phases, tmp_path, resume=killed.parent.name)
+    assert [phase["name"] for phase in manifest_of(resumed)["phases"] if phase["status"] == "reused"] == before
+    assert digests(resumed) == digests(run(tmp_path, phases))
+
+
+def test_forecast_of_a_new_project_runs_everything(phases: tuple[Phase, ...], tmp_path: Path) -> None:
+    assert verdicts(tmp_path, phases) == ["run: it has not run before"] * 3
+    assert not (tmp_path / "runs").exists()
+
+
+def test_forecast_says_what_changed(phases: tuple[Phase, ...], tmp_path: Path) -> None:
+    again(phases, tmp_path)
+    assert all(verdict.startswith("reuse: nothing changed since") for verdict in verdicts(tmp_path, phases))
+    first, second, third = verdicts(tmp_path, phases, "second.n=3")
+    assert first.startswith("reuse")
+    assert second.endswith("`n` 1 → 3")
+    assert third == "depends: if second writes something else than before"
+    edit(tmp_path, phases[2], "work", BODIES["third"] + " ")
+    assert verdicts(tmp_path, phases)[2].endswith("code cell 3 (Work) changed")
+    (tmp_path / "rows.csv").write_text("bought\n", encoding="utf-8")
+    assert verdicts(tmp_path, phases)[0] == "run: rows.csv changed"
+    (tmp_path / "own.py").write_text("", encoding="utf-8")
+    assert "a module of the project changed" in verdicts(tmp_path, phases)[0]
+
+
+def test_grid_is_every_combination() -> None:
+    assert len(points(["a.x=1,2,3", "b.y=[1,2],[3]", 'c.z="p,q"'])) == 6
+    assert points([]) == [[]]
+
+
+@pytest.mark.parametrize("axis", ["model.seed", "model.seed=", "=1,2", "model.seed=1,,2", "model.seed=1,1"])
+def test_grid_without_values_or_with_one_twice_is_refused(axis: str) -> None:
+    with pytest.raises(UsageError, match="--grid"):
+        points([axis])
+
+
+def test_points_of_a_grid_share_what_is_equal(phases: tuple[Phase, ...], tmp_path: Path) -> None:
+    made = [again(phases, tmp_path, *point) for point in points(["second.n=1,2"])]
+    assert [phase["status"] for phase in manifest_of(made[1])["phases"]] == ["reused", "done", "done"]
