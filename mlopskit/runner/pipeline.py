@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -94,6 +95,7 @@ class _Execution:
     folder: Path = field(init=False)
     manifest: Manifest = field(init=False)
     started: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    began: float = field(default_factory=time.monotonic)
 
     def run(self) -> Outcome:
         self.folder = _make_folder(self.plan.runs, self.started)
@@ -324,7 +326,7 @@ class _Execution:
             return None
 
     def _save(self) -> None:
-        self.manifest.seconds = round((dt.datetime.now(dt.UTC) - self.started).total_seconds(), 3)
+        self.manifest.seconds = round(time.monotonic() - self.began, 3)  # the clock may be set meanwhile
         self.manifest.save(self.folder)
 
     def _tell(self, event: str, **content: Any) -> None:
