@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlopskit.errors import MlopskitError, ProjectError
 
+if TYPE_CHECKING:
+    from mlopskit.runner.phases import Phase
+
 
 def complete_phase(incomplete: str) -> list[str]:
     """Complete a phase name."""
-    from mlopskit.runner.phases import PHASES
+    return [phase.name for phase in _phases() if phase.name.startswith(incomplete)]
 
-    return [phase.name for phase in PHASES if phase.name.startswith(incomplete)]
+
+def _phases() -> Sequence[Phase]:
+    """Return the phases of the project around here; the seven where there is none or its file is broken."""
+    from mlopskit.runner.graph import graph
+    from mlopskit.runner.phases import PHASES
+    from mlopskit.runs import find_project
+    from mlopskit.scope import PROJECT_FILE, Scope
+
+    try:
+        return graph(Scope.load(find_project() / PROJECT_FILE).phase)
+    except MlopskitError:
+        return PHASES
 
 
 def complete_run(incomplete: str) -> list[str]:
@@ -32,12 +47,11 @@ def complete_run(incomplete: str) -> list[str]:
 def complete_parameter(incomplete: str) -> list[str]:
     """Complete ``phase.name=`` from the notebooks of the project around here."""
     from mlopskit.runner.overrides import declarations
-    from mlopskit.runner.phases import PHASES
     from mlopskit.runs import find_project
 
     try:
         project = find_project()
-        declared = declarations(project, [phase for phase in PHASES if phase.path(project).is_file()])
+        declared = declarations(project, [phase for phase in _phases() if phase.path(project).is_file()])
     except MlopskitError:
         return []
     names = [f"{phase}.{item.name}=" for phase, items in declared.items() for item in items]

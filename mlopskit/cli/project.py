@@ -108,6 +108,7 @@ def check(project: ProjectOption = None) -> int:
     Example: mlopskit check
     """
     from mlopskit.cli.checks import data_problems, scope_problems
+    from mlopskit.runner.graph import graph, with_phase_parameters
     from mlopskit.runner.health import environment_findings, notebook_findings
     from mlopskit.scope import PROJECT_FILE, Scope, open_questions
 
@@ -119,7 +120,9 @@ def check(project: ProjectOption = None) -> int:
         findings += [
             ("open", PROJECT_FILE, f"[{item.table}] {item.key}: {item.question}") for item in open_questions(scope)
         ]
-        findings += notebook_findings(folder, scope.parameters)
+        findings += notebook_findings(
+            folder, with_phase_parameters(scope.phase, scope.parameters), phases=graph(scope.phase)
+        )
         fatal, remarks = data_problems(folder, scope)
         findings += [("issue", "data", text) for text in fatal] + [("note", "data", text) for text in remarks]
     except MlopskitError as error:

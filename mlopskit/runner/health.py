@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from mlopskit.runner.surroundings import requirements, version_of
 Finding = tuple[str, str, str]
 
 
-def notebook_findings(project: Path, table: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+def notebook_findings(
+    project: Path, table: Mapping[str, Mapping[str, Any]], *, phases: Sequence[Phase] = PHASES
+) -> list[Finding]:
     """Examine the notebooks of all phases, and the parameters that the project file gives them.
 
     Parameters
@@ -32,9 +34,11 @@ def notebook_findings(project: Path, table: Mapping[str, Mapping[str, Any]]) -> 
         The project folder.
     table : mapping
         ``[parameters]`` of the project file.
+    phases : sequence of Phase
+        All phases of the project.
     """
     found: list[Finding] = []
-    for phase in PHASES:
+    for phase in phases:
         try:
             require_notebooks(project, [phase])
             found += _form(project, phase)
@@ -42,7 +46,7 @@ def notebook_findings(project: Path, table: Mapping[str, Mapping[str, Any]]) -> 
             found.append(("issue", phase.notebook, str(error)))
     if not found:
         try:
-            combine(declarations(project, PHASES), table=table)
+            combine(declarations(project, phases), table=table)
         except MlopskitError as error:
             found.append(("issue", "[parameters]", str(error)))
     return found
