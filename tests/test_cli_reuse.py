@@ -1,0 +1,82 @@
+"""`mlopskit run` when nothing changed, something changed, or somebody asks why; a project of two phases of its own."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mlopskit.cli import _run
+from mlopskit.cli.app import app
+
+_TINY = runpy.run_path(str(Path(__file__).with_name("tiny.py")))
+OWN = "".join(
+    f'[[phase]]\nname = "{name}"\ndrop = true\n'
+    for name in ("scope", "data", "model", "evaluate", "slices_and_bias", "deploy", "monitor")
+) + "".join(
+    f'[[phase]]\nname = "{name}"\nnotebook = "notebooks/{number}_{name}.ipynb"\nafter = {after}\n'
+    for number, (name, after) in enumerate({"read": [], "count": ["read"]}.items(), start=1)
+).replace("'", '"')
+BODIES = {
+    "read": "run.write('rows', {'text': run.source_file('rows.csv').read_text()})",
+    "count": "run.write('count', {'count': len(run.read('read/rows')['text'].split()) + n})",
+}
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("MLOPSKIT_PROJECT", "MLOPSKIT_RUN", "MLOPSKIT_PHASE"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "own"
+    _TINY["make_project"](folder, BODIES, toml=_TINY["PROJECT"] + OWN)
+    rows = "".join(f"{number},{'yes' if number % 2 else 'no'}\n" for number in range(200))
+    (folder / "rows.csv").write_text(f"age,bought\n{rows}", encoding="utf-8")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def events(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> list[dict[str, object]]:
+    capsys.readouterr()
+    assert _run(["run", "--json", "--cold", *arguments]) == code
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def ended(told: list[dict[str, object]]) -> dict[object, object]:
+    return {event["phase"]: event["status"] for event in told if event["event"] == "ended"}
+
+
+def test_phases_of_ones_own_run_and_an_unchanged_project_is_not_run_again(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(events(capsys)) == {"read": "done", "count": "done"}
+    (stands,) = events(capsys)
+    assert (stands["event"], stands["status"]) == ("stands", "passed")
+    assert len(list((own / "runs").glob("*/run.json"))) == 1
+    assert ended(events(capsys, "--fresh")) == {"read": "done", "count": "done"}
+
+
+def test_grid_makes_a_run_a_point_and_repeats_none(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = events(capsys, "--grid", "count.n=1,2")
+    assert [event["status"] for event in told if event["event"] == "ended"] == ["done", "done", "reused", "done"]
+    assert [event["event"] for event in events(capsys, "--grid", "count.n=2,1")] == ["stands", "stands"]
+
+
+def test_explain_runs_nothing(own: Path) -> None:
+    said = CliRunner().invoke(app, ["run", "--explain"])
+    assert said.exit_code == 0
+    assert "it has not run before" in said.output
+    assert not (own / "runs").exists()
+
+
+def test_resume_of_what_needs_none_says_which_run_stands(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events(capsys, "-p", "count.n=7")
+    assert [event["event"] for event in events(capsys, "--resume", "latest")] == ["stands"]
+
+
+@pytest.mark.parametrize("other", [["--fresh"], ["--only", "read"], ["--grid", "count.n=1,2"]])
+def test_resume_refuses_what_contradicts_it(own: Path, other: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["run", "--resume", "latest", *other]) == 2
+    assert "--resume goes on with a whole run" in capsys.readouterr().err
