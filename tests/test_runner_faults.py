@@ -125,6 +125,22 @@ def test_child_processes_do_not_outlive_their_phase(project: Path) -> None:
     assert _wait_until(lambda: not _alive(pid), seconds=5)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import os\nif os.fork() == 0:\n    import time; time.sleep(600)",
+        "import os\npid = os.fork()\nif pid == 0:\n    os._exit(0)\nos.waitpid(pid, 0)",
+        "import sys\nsys.stdout.close()",
+        "import os\nos.close(1)",
+    ],
+    ids=["leaves a fork", "waits for a fork", "closes sys.stdout", "closes descriptor 1"],
+)
+def test_cell_that_forks_or_closes_its_output_ends_as_any_other(project: Path, body: str) -> None:
+    phases = tiny.make_project(project / "p", {"scope": body, "data": "run.write('x', {'x': 1})"})
+    manifest = tiny.manifest_of(tiny.run(project / "p", phases))
+    assert [phase["status"] for phase in manifest["phases"]] == ["done", "done"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_stops_the_kernel_and_leaves_manifest_and_report(project: Path, number: signal.Signals) -> None:
     phases = tiny.make_project(project / "p", {"one": "import time\ntime.sleep(600)", "two": "n"})

@@ -159,3 +159,40 @@ def test_grid_without_values_or_with_one_twice_is_refused(axis: str) -> None:
 def test_points_of_a_grid_share_what_is_equal(phases: tuple[Phase, ...], tmp_path: Path) -> None:
     made = [again(phases, tmp_path, *point) for point in points(["second.n=1,2"])]
     assert [phase["status"] for phase in manifest_of(made[1])["phases"]] == ["reused", "done", "done"]
+
+
+@pytest.mark.parametrize("moment", ["first", "second", "third"])
+def test_kernel_killed_in_any_phase_is_gone_on_from(phases: tuple[Phase, ...], tmp_path: Path, moment: str) -> None:
+    struck = next(phase for phase in phases if phase.name == moment)
+    edit(tmp_path, struck, "work", "import os\nos.kill(os.getpid(), 9)")
+    killed = again(phases, tmp_path)
+    entry = next(phase for phase in manifest_of(killed)["phases"] if phase["name"] == moment)
+    assert (entry["status"], entry["error"]["signal"]) == ("killed", "SIGKILL")
+    edit(tmp_path, struck, "work", BODIES[moment])
+    assert digests(again(phases, tmp_path, resume=killed.folder.name)) == digests(run(tmp_path, phases))
+
+
+def test_two_runs_at_once_disturb_neither(phases: tuple[Phase, ...], tmp_path: Path) -> None:
+    names = [(phase.name, phase.notebook) for phase in phases]
+    program = (
+        "from mlopskit.runner import Phase, execute, plan\nfrom pathlib import Path\n"
+        f"execute(plan(Path({str(tmp_path)!r}), phases=[Phase(*item) for item in {names!r}], reuse_unchanged=True))"
+    )
+    together = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(2)]
+    assert [process.wait(timeout=120) for process in together] == [0, 0]
+    said = [json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "runs").glob("*/run.json")]
+    assert [item["status"] for item in said] == ["passed", "passed"]
+    first, second = (
+        {item["name"]: item["digest"] for phase in one["phases"] for item in phase["writes"]} for one in said
+    )
+    assert first == second
+    assert again(phases, tmp_path, "third.n=2").exit_code == 0
+
+
+def test_run_from_a_clock_that_was_ahead_hides_nothing(phases: tuple[Phase, ...], tmp_path: Path) -> None:
+    ahead = again(phases, tmp_path, "first.n=8")
+    ahead.folder.rename(tmp_path / "runs" / "20990101T000000Z-abcdef")
+    made = again(phases, tmp_path)
+    assert (tmp_path / "runs/latest").read_text(encoding="utf-8").strip() == made.folder.name
+    assert [phase["status"] for phase in manifest_of(made)["phases"]] == ["done", "done", "done"]
+    assert manifest_of(made)["seconds"] > 0
