@@ -24,7 +24,7 @@ from mlopskit.runner.catalogue import find_run, list_runs
 
 tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
 
-COMMANDS = ("new", "run", "params", "lab", "runs", "show", "report", "check")
+COMMANDS = ("new", "run", "params", "lab", "runs", "show", "report", "diff", "tag", "pin", "unpin", "prune", "check")
 
 
 def call(*arguments: str) -> int:

@@ -134,11 +134,12 @@ def test_advice_is_not_fatal(project: Path) -> None:
     assert not advice.fatal
 
 
-def test_looking_does_not_load_scikit_learn(repo: Path) -> None:
+def test_looking_loads_neither_pandas_nor_scikit_learn(repo: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from mlopskit.data import preflight; from mlopskit.scope import Scope; "
-        f"preflight(Path('.'), Scope.load(Path({str(repo / 'templates/project/income.toml')!r}))); "
-        "print(sorted(set(sys.modules) & {'sklearn', 'scipy', 'matplotlib', 'pandera', 'cleanlab'}))"
+        "import sys; from pathlib import Path; from mlopskit.cli import checks; from mlopskit.scope import Scope; "
+        f"scope = Scope.load(Path({str(repo / 'templates/project/income.toml')!r})); "
+        "assert not checks.scope_problems(scope, Path('.')); checks.data_problems(Path('.'), scope); "
+        "print(sorted(set(sys.modules) & {'pandas', 'sklearn', 'scipy', 'matplotlib', 'pandera', 'cleanlab'}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

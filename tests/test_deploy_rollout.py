@@ -23,6 +23,7 @@ from mlopskit.deploy import (
 )
 from mlopskit.deploy.requirements import OUTCOMES, verdict
 from mlopskit.deploy.scoring import in_share
+from mlopskit.deploy.serving import Query, Routing, Service
 from mlopskit.errors import DeployError
 from mlopskit.scope import Deployment
 
@@ -159,3 +160,29 @@ def test_a_growing_share_keeps_its_rows(row: int, first: float, second: float, s
 
 def test_a_share_is_about_as_large_as_asked() -> None:
     assert sum(in_share(row, share=0.25, seed=3) for row in range(10_000)) == pytest.approx(2500, abs=150)
+
+
+def test_asking_both_models_at_once_answers_as_asking_each(server: Server) -> None:
+    service, query = _mirroring(server, fault="none")
+    _, together = service.answer(query)
+    service.routing = Routing(share=0.5, mirror=False)
+    _, apart = service.answer(query)
+    assert {row.arm for row in together} == {"champion", "challenger"}
+    assert [(row.arm, row.prediction, row.decided_by) for row in together] == [
+        (row.arm, row.prediction, row.decided_by) for row in apart
+    ]
+
+
+def test_a_silent_model_that_fails_costs_no_caller_the_answer(server: Server) -> None:
+    service, query = _mirroring(server, fault="error")
+    _, rows = service.answer(query)
+    assert {(row.arm, row.status) for row in rows} == {("champion", "ok"), ("champion", "fallback")}
+    assert all(row.prediction is not None for row in rows)
+
+
+def _mirroring(server: Server, *, fault: str) -> tuple[Service, Query]:
+    service = Service(server.bundle)
+    service.routing = Routing(share=0.5, mirror=True, fault=fault)
+    features = {"age": 40, "sex": "f", SERVED["TOWN"]: "Köln", "member": True}
+    rows = [{"row": i, "features": {**features, "age": 20 + 2 * i}} for i in range(20)]
+    return service, Query.model_validate({"rows": rows})

@@ -134,9 +134,20 @@ def test_a_module_of_the_project_is_not_imported_ahead(project: Path) -> None:
     (project / "pandas").mkdir()
     body = "import mine\nimport pandas\nfrom sklearn import base\nfrom . import x"
     [phase] = tiny.make_project(project / "p", {"one": body})
-    found = warm.import_statements([phase.path(project / "p")], project)
-    assert "from sklearn import base" in found
-    assert not [line for line in found[len(warm._HEAVY) :] if "mine" in line or "pandas" in line or "import x" in line]
+    assert warm.imports_of(phase.path(project / "p"), project) == [
+        "from mlopskit import open_run",
+        "from sklearn import base",
+    ]
+
+
+def test_first_kernel_does_not_wait_for_what_later_ones_need(project: Path) -> None:
+    with warm.ForkServer(["import json", "import time; time.sleep(5)"]) as started, Path(os.devnull).open("wb") as null:
+        asked = {"output": null.fileno(), "errors": null.fileno(), "environment": dict(os.environ), "cwd": "/"}
+        began = time.monotonic()
+        started.fork(["ipykernel_launcher"], needs=["import json"], **asked)
+        first = time.monotonic() - began
+        started.fork(["ipykernel_launcher"], needs=["import time; time.sleep(5)"], **asked)
+        assert first < 4 < time.monotonic() - began
 
 
 def test_a_statement_that_fails_is_left_to_the_cell_that_needs_it(project: Path) -> None:

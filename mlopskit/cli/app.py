@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mlopskit import __version__
-from mlopskit.cli import history, project, run
+from mlopskit.cli import compare, history, project, run, shelf
 
 app = typer.Typer(
     name="mlopskit",
@@ -26,6 +26,11 @@ app.command("lab")(project.lab)
 app.command("runs")(history.runs)
 app.command("show")(history.show)
 app.command("report")(history.report)
+app.command("diff")(compare.diff)
+app.command("tag")(shelf.tag)
+app.command("pin")(shelf.pin)
+app.command("unpin")(shelf.unpin)
+app.command("prune")(shelf.prune)
 app.command("check")(project.check)
 
 

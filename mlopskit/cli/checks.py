@@ -42,9 +42,9 @@ def refuse_bad_input(plan: Plan) -> list[str]:
 
 def scope_problems(scope: Scope, project: Path) -> list[str]:
     """Return what is wrong with candidates, criteria and thresholds, from their names alone."""
-    from mlopskit.metrics import criterion_problems
+    from mlopskit.metrics.checks import criterion_problems
+    from mlopskit.metrics.monitored import threshold_problems
     from mlopskit.model.candidates import candidate_problems
-    from mlopskit.monitor import threshold_problems
 
     return [*candidate_problems(scope, project), *criterion_problems(scope), *threshold_problems(scope)]
 

@@ -3,44 +3,95 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mlopskit.cli import words
 from mlopskit.cli.options import ProjectOption, RunArgument, RunsOption, runs_folder
-from mlopskit.errors import RunError
+from mlopskit.cli.quantities import moment
+from mlopskit.errors import RunError, UsageError, listing, nearest
+
+if TYPE_CHECKING:
+    from mlopskit.runner.catalogue import Summary
+
+STATUSES = ("passed", "criteria-not-met", "failed", "interrupted", "running", "damaged")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def runs(project: ProjectOption = None, out: RunsOption = None, as_json: AsJson = False) -> None:
-    """List the runs, newest first: status, headline figure, criteria, alerts.
+def _statuses(incomplete: str) -> list[str]:
+    return [name for name in STATUSES if name.startswith(incomplete)]
 
-    Example: mlopskit runs
+
+def runs(
+    status: Annotated[
+        list[str] | None, typer.Option(help="Only runs of this status; may be given again.", autocompletion=_statuses)
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only runs with this tag; given again, with all.")] = None,
+    since: Annotated[str | None, typer.Option(help="Begun on this date (UTC) or later, or at most 7d ago.")] = None,
+    until: Annotated[str | None, typer.Option(help="Begun on this date (UTC) or before, or at least 7d ago.")] = None,
+    pinned: Annotated[bool, typer.Option("--pinned", help="Only pinned runs.")] = False,
+    limit: Annotated[int | None, typer.Option(help="The newest so many.", min=1)] = None,
+    project: ProjectOption = None,
+    out: RunsOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the runs, newest first: status, headline figure, criteria, alerts, tags.
+
+    Example: mlopskit runs --status passed --since 2026-01-01 --limit 20
     """
     from dataclasses import asdict
 
-    from mlopskit.runner.catalogue import list_runs
+    from mlopskit.runner.catalogue import choose, list_runs
 
-    found = list_runs(runs_folder(project, out))
+    wrong = [name for name in status or [] if name not in STATUSES]
+    if wrong:
+        raise UsageError(
+            f"There is no status {wrong[0]!r}{nearest(wrong[0], STATUSES)}; there are {listing(STATUSES)}."
+        )
+    begun = moment(since) if since else None
+    ended = moment(until, end=True) if until else None
+    folder = runs_folder(project, out)
+    every = list_runs(folder)
+    found = choose(every, statuses=status or (), tags=tag or (), since=begun, until=ended, pinned=pinned, limit=limit)
+    _warn_of_marks(folder, needed=pinned or bool(tag))
     if as_json:
         typer.echo(json.dumps([asdict(item) for item in found], indent=2, ensure_ascii=False))
         return
-    rows = [
-        [
-            item.name + ("*" if item.latest else ""),
-            words.status(item.status),
-            words.seconds(item.seconds),
-            words.safe(item.headline),
-            f"{item.met}/{item.criteria} criteria" if item.criteria else "",
-            f"{item.alerts} alerts" if item.alerts else "",
-        ]
-        for item in found
-    ]
-    typer.echo("\n".join(words.columns(rows, indent="")) or "No runs yet; `mlopskit run` makes one.")
+    nothing = "No run fits; `mlopskit runs` lists all." if every else "No runs yet; `mlopskit run` makes one."
+    typer.echo("\n".join(words.columns([_row(item) for item in found], indent="")) or nothing)
     if any(item.latest for item in found):
         typer.echo("* latest: the newest run whose phases all ended well")
+
+
+def _row(item: Summary) -> list[str]:
+    return [
+        words.safe(item.name) + ("*" if item.latest else ""),
+        words.status(item.status),
+        words.seconds(item.seconds),
+        words.safe(item.headline),
+        f"{item.met}/{item.criteria} criteria" if item.criteria else "",
+        f"{item.alerts} alerts" if item.alerts else "",
+        _marks(item),
+    ]
+
+
+def _marks(item: Summary) -> str:
+    return " ".join([*(["pinned"] if item.pinned else []), *(words.safe(f"#{name}") for name in item.tags)])
+
+
+def _warn_of_marks(folder: Path, *, needed: bool) -> None:
+    """Say that the marks are damaged; an error when the list depends on them."""
+    from mlopskit.runner import marks
+
+    try:
+        marks.read(folder)
+    except RunError as error:
+        if needed:
+            raise
+        typer.echo(f"mlopskit: {error}", err=True)
 
 
 def show(
@@ -51,7 +102,7 @@ def show(
     Example: mlopskit show latest
     """
     from mlopskit.runner import manifest
-    from mlopskit.runner.catalogue import find_run, headline_text
+    from mlopskit.runner.catalogue import find_run, headline_text, summarise
 
     folder = find_run(runs_folder(project, out), run)
     try:
@@ -63,7 +114,9 @@ def show(
     if as_json:
         typer.echo(json.dumps(said, indent=2, ensure_ascii=False))
         return
-    typer.echo(f"{said['run']}  {words.status(said['status'])}  {words.seconds(said['seconds'])}")
+    _warn_of_marks(folder.parent, needed=False)
+    item = summarise(folder)
+    typer.echo("  ".join([said["run"], words.status(item.status), words.seconds(item.seconds), _marks(item)]).rstrip())
     if said.get("headline"):
         typer.echo(f"  {words.safe(headline_text(said['headline']))}")
     for title, lines in _sections(said):

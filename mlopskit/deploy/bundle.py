@@ -207,7 +207,7 @@ def _described(run: Run, model: Any) -> dict[str, Any]:
         "automation": deployment.automation,
         "strategy": deployment.strategy,
         "criteria": criteria_outcomes(run),
-        "versions": {"mlopskit": own_version(), "python": python_version(), "packages": serving_requirements()},
+        "versions": {"mlopskit": own_version(), "python": python_version()},
     }
 
 

@@ -14,8 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from mlopskit.deploy.bundle import Bundle
 from mlopskit.deploy.requestlog import RequestLog
 from mlopskit.deploy.scoring import CHALLENGER, CHAMPION, Arm, in_share, single_threaded
+from mlopskit.model.baselines import LinearBaseline
 
 MAX_ROWS = 1000
+
+Answers = tuple[np.ndarray | None, np.ndarray]
+"""Scores and predictions of a table's rows (see `mlopskit.deploy.scoring.Arm`)."""
 
 _Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
@@ -67,6 +71,12 @@ class Scored:
     decided_by: str | None = None
     warnings: list[tuple[str, str]] = field(default_factory=list)
 
+    def note(self, said: Answers, place: int) -> None:
+        """Keep what an arm said of the row at a place in its table."""
+        scores, predictions = said
+        self.scores = None if scores is None else np.atleast_1d(scores[place]).tolist()
+        self.prediction = float(predictions[place])
+
 
 class Service:
     """A loaded bundle with its log and routing.
@@ -91,7 +101,9 @@ class Service:
         self.arms = {CHALLENGER: Arm(CHALLENGER, single_threaded(bundle.model()), self.target, threshold)}
         champion = bundle.champion()
         if champion is not None:
-            self.arms[CHAMPION] = Arm(CHAMPION, single_threaded(champion), self.target)
+            # what a linear baseline predicts is its probability against its threshold: no need to ask it twice
+            cut = champion.threshold if isinstance(champion, LinearBaseline) else None
+            self.arms[CHAMPION] = Arm(CHAMPION, single_threaded(champion), self.target, cut)
         self._time_column = bundle.columns.time
 
     def refusals(self, query: Query) -> list[dict[str, Any]]:
@@ -107,9 +119,11 @@ class Service:
         started = time.perf_counter()
         request_id = str(uuid4())
         rows = [self._received(row, f"{request_id}:{i}") for i, row in enumerate(query.rows)]
-        for name in (CHAMPION, CHALLENGER):
-            self._score([row for row in rows if row.arm == name], name)
-        silent = self._mirrored(rows)
+        silent = self._together(rows)
+        if silent is None:
+            for name in (CHAMPION, CHALLENGER):
+                self._score([row for row in rows if row.arm == name], name)
+            silent = self._mirrored(rows)
         latency = (time.perf_counter() - started) * 1000
         self._keep(request_id, [*rows, *silent], latency)
         return request_id, rows
@@ -130,24 +144,48 @@ class Service:
         if not rows:
             return
         if not self._try(rows, arm):
-            other = CHAMPION if arm == CHALLENGER else CHALLENGER
+            other = _other(arm)
             rescued = other in self.arms and self._try(rows, other)
             for row in rows:
                 row.failed_arm, row.status = arm, "fallback" if rescued else "error"
                 row.arm = other if rescued else arm
         self._decide(rows)
 
+    def _together(self, rows: Sequence[Scored]) -> list[Scored] | None:
+        """Where both arms score every row, ask each once for all of them; None when that is not so, or one fails.
+
+        One row or twenty take a model about the same time. After a failure each arm's own rows are tried without the
+        silent ones, which must not cost a caller the answer.
+        """
+        if not self.routing.mirror or len(self.arms) < 2:
+            return None
+        try:
+            frame = self._frame([row.row for row in rows])
+            # pandas copies what a model changes in its own table, so the other never sees it
+            said = {name: self._ask(name, frame.copy(deep=False)) for name in (CHAMPION, CHALLENGER)}
+        except Exception:  # tried again, each for itself
+            return None
+        silent = [Scored(row.row, _other(row.arm), "shadow") for row in rows]
+        for i, pair in enumerate(zip(rows, silent, strict=True)):
+            for row in pair:
+                row.note(said[row.arm], i)
+        self._decide(rows)
+        return silent
+
     def _try(self, rows: Sequence[Scored], arm: str) -> bool:
         try:
-            if arm == CHALLENGER:
-                self._rehearse_fault()
-            scores, predictions = self.arms[arm].answer(self._frame([row.row for row in rows]))
+            said = self._ask(arm, self._frame([row.row for row in rows]))
         except Exception:  # whatever a model raises, the caller gets an answer and the log the status
             return False
         for i, row in enumerate(rows):
-            row.scores = None if scores is None else np.atleast_1d(scores[i]).tolist()
-            row.prediction = float(predictions[i])
+            row.note(said, i)
         return True
+
+    def _ask(self, arm: str, frame: Any) -> Answers:
+        """Have an arm score a table."""
+        if arm == CHALLENGER:
+            self._rehearse_fault()
+        return self.arms[arm].answer(frame)
 
     def _rehearse_fault(self) -> None:
         if self.routing.fault == "error":
@@ -166,7 +204,7 @@ class Service:
         """Score rows silently by the arm that does not answer them."""
         if not self.routing.mirror or len(self.arms) < 2:
             return []
-        silent = [Scored(row.row, CHAMPION if row.arm == CHALLENGER else CHALLENGER, "shadow") for row in rows]
+        silent = [Scored(row.row, _other(row.arm), "shadow") for row in rows]
         for name in (CHAMPION, CHALLENGER):
             mine = [row for row in silent if row.arm == name]
             if mine and not self._try(mine, name):
@@ -214,3 +252,7 @@ class Service:
             self.log.append(records)
         except Exception:
             self.log_failures += 1
+
+
+def _other(arm: str) -> str:
+    return CHAMPION if arm == CHALLENGER else CHALLENGER

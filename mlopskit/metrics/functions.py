@@ -8,12 +8,13 @@ is 0.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mlopskit.intervals import Floats, auc_influence
+if TYPE_CHECKING:
+    from mlopskit.intervals import Floats
 
 Array = npt.NDArray[Any]
 Parts = tuple[Array, Array]
@@ -105,6 +106,8 @@ def selection_parts(c: Array) -> Parts:
 
 def roc_auc(y_true: Array, y_pred: Array, y_score: Array) -> float:  # noqa: ARG001
     """Area under the ROC curve; ties count half."""
+    from mlopskit.intervals import auc_influence
+
     return auc_influence(y_true == 1, y_score)[0]
 
 
@@ -115,6 +118,8 @@ def macro_auc(y_true: Array, y_pred: Array, y_score: Array) -> float:  # noqa: A
 
 def macro_auc_influence(y_true: Array, y_score: Array) -> tuple[float, Floats]:
     """The mean area and what each row adds to it: influences add as the areas do, so their covariance is kept."""
+    from mlopskit.intervals import auc_influence
+
     each = [auc_influence(y_true == k, y_score[:, k]) for k in range(y_score.shape[1])]
     return float(np.mean([auc for auc, _ in each])), np.mean([influence for _, influence in each], axis=0)
 

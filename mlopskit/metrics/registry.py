@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mlopskit.errors import MetricError
-from mlopskit.intervals import Floats
 from mlopskit.metrics import functions as f
+
+if TYPE_CHECKING:
+    from mlopskit.intervals import Floats
 
 Function = Callable[[Any, Any, Any], float]
 Uses = Literal["prediction", "score"]

@@ -1,19 +1,65 @@
-"""From prepared tables to a model: baselines, candidates, the winner, its threshold, and whether it is worth having."""
+"""From prepared tables to a model: baselines, candidates, the winner, its threshold, and whether it is worth having.
 
-from mlopskit.model.baselines import ColumnBaseline, LinearBaseline, MajorityBaseline, RuleBaseline
-from mlopskit.model.benchmarks import Benchmarks, fit_baselines
-from mlopskit.model.candidates import draw_candidates, import_estimator
-from mlopskit.model.comparison import compare_with_baselines, verdict
-from mlopskit.model.fitting import TrainingData
-from mlopskit.model.headline import Headline, headline_metric
-from mlopskit.model.learning import learning_curve, learning_note
-from mlopskit.model.plots import plot_candidates, plot_comparison, plot_learning, plot_threshold
-from mlopskit.model.prediction import predict_table
-from mlopskit.model.rules import evaluate_rule
-from mlopskit.model.summary import first_note, show_progress, summarise_model, winner_note
-from mlopskit.model.threshold import Objective, Threshold, choose_threshold, threshold_curve
-from mlopskit.model.tracking import start_tracking, tracking_record
-from mlopskit.model.training import Search, fit_first, search_candidates
+Names are imported when they are first used, so that a look at the names of candidates does not pay for scikit-learn.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlopskit.model.baselines import ColumnBaseline, LinearBaseline, MajorityBaseline, RuleBaseline
+    from mlopskit.model.benchmarks import Benchmarks, fit_baselines
+    from mlopskit.model.candidates import draw_candidates, import_estimator
+    from mlopskit.model.comparison import compare_with_baselines, verdict
+    from mlopskit.model.fitting import TrainingData
+    from mlopskit.model.headline import Headline, headline_metric
+    from mlopskit.model.learning import learning_curve, learning_note
+    from mlopskit.model.plots import plot_candidates, plot_comparison, plot_learning, plot_threshold
+    from mlopskit.model.prediction import predict_table
+    from mlopskit.model.rules import evaluate_rule
+    from mlopskit.model.summary import first_note, show_progress, summarise_model, winner_note
+    from mlopskit.model.threshold import Objective, Threshold, choose_threshold, threshold_curve
+    from mlopskit.model.tracking import start_tracking, tracking_record
+    from mlopskit.model.training import Search, fit_first, search_candidates
+
+_HOMES = {
+    "Benchmarks": "benchmarks",
+    "ColumnBaseline": "baselines",
+    "Headline": "headline",
+    "LinearBaseline": "baselines",
+    "MajorityBaseline": "baselines",
+    "Objective": "threshold",
+    "RuleBaseline": "baselines",
+    "Search": "training",
+    "Threshold": "threshold",
+    "TrainingData": "fitting",
+    "choose_threshold": "threshold",
+    "compare_with_baselines": "comparison",
+    "draw_candidates": "candidates",
+    "evaluate_rule": "rules",
+    "first_note": "summary",
+    "fit_baselines": "benchmarks",
+    "fit_first": "training",
+    "headline_metric": "headline",
+    "import_estimator": "candidates",
+    "learning_curve": "learning",
+    "learning_note": "learning",
+    "plot_candidates": "plots",
+    "plot_comparison": "plots",
+    "plot_learning": "plots",
+    "plot_threshold": "plots",
+    "predict_table": "prediction",
+    "search_candidates": "training",
+    "show_progress": "summary",
+    "start_tracking": "tracking",
+    "summarise_model": "summary",
+    "threshold_curve": "threshold",
+    "tracking_record": "tracking",
+    "verdict": "comparison",
+    "winner_note": "summary",
+}
 
 __all__ = [
     "Benchmarks",
@@ -51,3 +97,13 @@ __all__ = [
     "verdict",
     "winner_note",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mlopskit.model' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(f"mlopskit.model.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -7,6 +7,7 @@ performance where labels have arrived and an estimate where they have not. **Dat
 raises an alert only beyond what chance explains.
 """
 
+from mlopskit.metrics.monitored import monitored_metrics, threshold_problems
 from mlopskit.monitor.alerts import (
     observations,
     raise_alerts,
@@ -35,8 +36,6 @@ from mlopskit.monitor.thresholds import (
     bound_of,
     check_thresholds,
     drift_bounds,
-    monitored_metrics,
-    threshold_problems,
     threshold_table,
     wanted_metrics,
 )

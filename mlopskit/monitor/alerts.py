@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlopskit.monitor.software import SOFTWARE_METRICS
+from mlopskit.metrics.monitored import SOFTWARE_METRICS
 from mlopskit.monitor.thresholds import leads_to
 from mlopskit.scope import Monitoring, Threshold
 

@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from mlopskit import intervals
+from mlopskit.metrics.monitored import INPUT_METRICS
 from mlopskit.monitor.profile import FeatureProfile, Profile, as_numbers, as_text
 from mlopskit.monitor.windows import Windows
-
-METRICS = ("missing_share", "unseen_share", "out_of_range_share", "schema_violations")
 
 
 def input_table(
@@ -67,7 +66,7 @@ def _feature_rows(
         "missing_share": item.missing / item.n if item.n else np.nan,
         "out_of_range_share": 2 / (item.n - item.missing + 1),
     }
-    for metric in METRICS:
+    for metric in INPUT_METRICS:
         for index, label in enumerate(windows.labels):
             chosen = windows.rows_of(index)
             row = {"feature": item.feature, "window": label, "metric": metric, "n": len(chosen), "successes": 0}
@@ -145,5 +144,5 @@ def unusual_inputs(table: pd.DataFrame) -> pd.DataFrame:
         (table["status"] == "measured") & (table["low"] > table["reference"].fillna(0)) & (table["successes"] > 0)
     ]
     gap = (excess["value"] - excess["reference"]).rename("gap")
-    order = pd.concat([excess["metric"].map({name: i for i, name in enumerate(METRICS)}), gap], axis=1)
+    order = pd.concat([excess["metric"].map({name: i for i, name in enumerate(INPUT_METRICS)}), gap], axis=1)
     return excess.loc[order.sort_values(["metric", "gap"], ascending=[True, False], kind="stable").index]

@@ -13,10 +13,9 @@ import pandas as pd
 
 from mlopskit import intervals
 from mlopskit.data import ROW
+from mlopskit.metrics.monitored import LATENCIES
 from mlopskit.monitor.traffic import Traffic
 
-QUANTILES = {"latency_p50_ms": 0.50, "latency_p95_ms": 0.95, "latency_p99_ms": 0.99}
-SOFTWARE_METRICS = (*QUANTILES, "throughput")
 COLUMNS = ["window", "metric", "n", "value", "low", "high", "method", "status"]
 
 
@@ -73,7 +72,7 @@ def _one(failed: Any, times: Any, confidence: float) -> Iterator[dict[str, Any]]
     rate = {"value": failed.mean(), "low": float(low), "high": float(high)} if n else {}
     yield {"metric": "error_rate", "n": n, **rate, "method": "Wilson", "status": status}
     timed = "measured" if len(times) else "could not check" if n else "empty"
-    for name, level in QUANTILES.items():
+    for name, level in LATENCIES.items():
         yield {
             "metric": name,
             "n": len(times),

@@ -7,18 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlopskit.errors import ProjectError, listing, nearest
+from mlopskit.errors import ProjectError
 from mlopskit.metrics import METRICS
-from mlopskit.monitor.inputs import METRICS as INPUT_METRICS
-from mlopskit.monitor.software import SOFTWARE_METRICS
+from mlopskit.metrics.monitored import INPUT_METRICS, SOFTWARE_METRICS, threshold_problems
 from mlopskit.runs import FrozenScope
 from mlopskit.scope import PROJECT_FILE, Monitoring, Scope
-
-_TRAFFIC_METRICS = ("drift", "requests", "error_rate", "deferred_share", *INPUT_METRICS)
-
-
-_TASK_METRICS = {"binary": ("selection_rate", "target_rate"), "regression": ("prediction_mean", "target_mean")}
-
 
 OUTPUTS = ("score", "prediction")
 
@@ -29,12 +22,6 @@ _LEADS_TO = {
     **dict.fromkeys(("target_rate", "target_mean"), "scope"),
     **dict.fromkeys(("selection_rate", "prediction_mean"), "evaluate"),
 }
-
-
-def monitored_metrics(task: str) -> list[str]:
-    """Return every metric name that a monitoring threshold may use for a task, sorted."""
-    own = [name for name, metric in METRICS.items() if task in metric.tasks]
-    return sorted({*SOFTWARE_METRICS, *_TRAFFIC_METRICS, *_TASK_METRICS.get(task, ()), *own})
 
 
 def leads_to(metric: str, *, feature: str = "", group: bool = False) -> str:
@@ -55,33 +42,6 @@ def check_thresholds(scope: Scope | FrozenScope) -> None:
     problems = threshold_problems(scope)
     if problems:
         raise ProjectError.from_problems(Path(PROJECT_FILE), problems)
-
-
-def threshold_problems(scope: Scope | FrozenScope) -> list[str]:
-    """Check the metric names of ``[[monitoring.threshold]]`` before anything runs.
-
-    Returns
-    -------
-    list of str
-        A sentence for each unknown metric (with the nearest known one), bound that can never be met, and feature
-        given to a metric that has none; empty when all is well.
-    """
-    problems = []
-    known = monitored_metrics(scope.data.task)
-    for threshold in scope.monitoring.threshold:
-        name = threshold.metric
-        if name not in known:
-            problems.append(
-                f"[monitoring] unknown metric {name!r}{nearest(name, known)}; for a {scope.data.task} task there are "
-                f"{listing(known, limit=40)}."
-            )
-        elif threshold.feature is not None and name not in ("drift", *INPUT_METRICS):
-            problems.append(f"[monitoring] {name!r} is not measured feature by feature; take out `feature`.")
-        if threshold.at_least is not None and threshold.at_most is not None and threshold.at_least > threshold.at_most:
-            problems.append(
-                f"[monitoring] {name!r}: at_least {threshold.at_least:g} is above at_most {threshold.at_most:g}."
-            )
-    return problems
 
 
 def drift_bounds(monitoring: Monitoring) -> dict[str, float]:

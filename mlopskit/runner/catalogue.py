@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mlopskit.errors import RunError
-from mlopskit.runner import manifest
+from mlopskit.runner import manifest, marks
 from mlopskit.runner.findings import is_met
 from mlopskit.runner.presence import is_running
 
@@ -30,6 +33,10 @@ class Summary:
         The first figure of the evaluation, with its interval.
     latest : bool
         True for the run that ``latest`` names.
+    tags : tuple of str
+        Words that people gave it, sorted.
+    pinned : bool
+        True for a run that is never pruned.
     """
 
     name: str
@@ -41,21 +48,109 @@ class Summary:
     alerts: int = 0
     headline: str = ""
     latest: bool = False
+    tags: tuple[str, ...] = ()
+    pinned: bool = False
 
 
 def list_runs(runs: Path) -> list[Summary]:
-    """Return the runs in a folder, newest first; what is not a run is passed over."""
+    """Return the runs in a folder, newest first; what is not a run is passed over.
+
+    A damaged ``marks.json`` leaves tags and pins out; `marks.read` tells what is wrong with it.
+    """
+    latest, marked = _latest(runs), _marks(runs)
+    return [_summary(folder, latest, marked) for folder in reversed(list_folders(runs))]
+
+
+def summarise(folder: Path) -> Summary:
+    """Return one run as `list_runs` lists it."""
+    return _summary(folder, _latest(folder.parent), _marks(folder.parent))
+
+
+def _latest(runs: Path) -> str:
     pointer = runs / "latest"
-    latest = pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else ""
-    folders = sorted((path.parent for path in runs.glob("*/run.json")), key=lambda path: path.name, reverse=True)
-    return [_summary(folder, latest=folder.name == latest) for folder in folders]
+    return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else ""
 
 
-def _summary(folder: Path, *, latest: bool) -> Summary:
+def _marks(runs: Path) -> Mapping[str, marks.Marks]:
+    with suppress(RunError):
+        return marks.read(runs)
+    return {}
+
+
+def list_folders(runs: Path) -> list[Path]:
+    """Return the run folders, oldest first by name."""
+    return sorted((path.parent for path in runs.glob("*/run.json")), key=lambda path: path.name)
+
+
+def choose(
+    found: Sequence[Summary],
+    *,
+    statuses: Collection[str] = (),
+    tags: Collection[str] = (),
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    pinned: bool = False,
+    limit: int | None = None,
+) -> list[Summary]:
+    """Return the runs that fit, in the order given.
+
+    Parameters
+    ----------
+    found : sequence of Summary
+        From `list_runs`.
+    statuses : collection of str
+        Any of these; empty for all.
+    tags : collection of str
+        All of these.
+    since, until : datetime, optional
+        When the run began: from `since` on, before `until`.
+    pinned : bool
+        True for pinned runs only.
+    limit : int, optional
+        The first so many of those that fit.
+    """
+    fitting = [
+        item
+        for item in found
+        if (not statuses or item.status in statuses)
+        and set(tags) <= set(item.tags)
+        and (since is None or _began(item.name, item.started) >= since)
+        and (until is None or _began(item.name, item.started) < until)
+        and (item.pinned or not pinned)
+    ]
+    return fitting[:limit]
+
+
+def began(folder: Path, said: Mapping[str, Any]) -> dt.datetime:
+    """Return when a run began, UTC: by its manifest, else by its name, else by when its ``run.json`` was written."""
+    found = _began(folder.name, str(said.get("started", "")))
+    if found != _UNKNOWN:
+        return found
+    return dt.datetime.fromtimestamp((folder / manifest.FILE).stat().st_mtime, dt.UTC)
+
+
+_UNKNOWN = dt.datetime.min.replace(tzinfo=dt.UTC)
+
+
+def _began(name: str, started: str) -> dt.datetime:
+    for text in (started, name.partition("-")[0]):
+        with suppress(ValueError, OverflowError):
+            found = dt.datetime.fromisoformat(text)
+            return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)
+    return _UNKNOWN
+
+
+def _summary(folder: Path, latest: str, marked: Mapping[str, marks.Marks]) -> Summary:
     try:
-        said = manifest.load(folder)
-    except (OSError, ValueError):
-        return Summary(folder.name, "damaged")
+        found = _told(folder)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # not JSON, or not in the form of a manifest
+        found = Summary(folder.name, "damaged")
+    own = marked.get(folder.name, marks.Marks())
+    return replace(found, latest=folder.name == latest, tags=own.tags, pinned=own.pinned)
+
+
+def _told(folder: Path) -> Summary:
+    said = manifest.load(folder)
     criteria = said.get("criteria", [])
     return Summary(
         folder.name,
@@ -66,7 +161,6 @@ def _summary(folder: Path, *, latest: bool) -> Summary:
         len(criteria),
         len(said.get("alerts", [])),
         headline_text(said.get("headline")),
-        latest,
     )
 
 
@@ -94,10 +188,9 @@ def find_run(runs: Path, name: str) -> Path:
     RunError
         When there is none, or more than one.
     """
-    existing = [folder.parent for folder in sorted(runs.glob("*/run.json"))]
+    existing = list_folders(runs)
     if name == "latest":
-        pointer = runs / "latest"
-        name = pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else name
+        name = _latest(runs) or name
     if (Path(name) / manifest.FILE).is_file():
         return Path(name).resolve()
     exact = [folder for folder in existing if folder.name == name]

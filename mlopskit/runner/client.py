@@ -23,6 +23,8 @@ from mlopskit import artefacts
 from mlopskit.errors import ParameterError, nearest
 from mlopskit.params import portable, read_parameters
 from mlopskit.runner.kernels import Setting, start, tidy
+from mlopskit.runner.redaction import Redactor
+from mlopskit.runner.spill import Spill, shorten
 
 _SAVING_SHARE = 0.05  # at most this share of the time goes into saving the notebook while it runs
 
@@ -35,6 +37,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
     """papermill's client with a watch on it: a cell counts as done only when its reply has come."""
 
     watch = AnyTrait()
+    spill = AnyTrait()
 
     def papermill_execute_cells(self) -> None:
         """Execute cell by cell; whatever ends a cell early is marked on that cell before it travels on."""
@@ -42,6 +45,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
             if self.watch.stopping:
                 raise Stopped
             self.nb_man.cell_start(cell, index)
+            self.spill.begin(str(cell.get("id") or f"cell-{index + 1}"))
             try:
                 self.execute_cell(cell, index)
             except BaseException as error:
@@ -51,6 +55,55 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
                     return
                 raise
             self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+
+    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        """Redact what a cell shows and cut it to size, then let nbclient do what it does with it."""
+        kind, content = msg["msg_type"], msg["content"]
+        if kind == "stream":
+            return self._stream(msg, cell, cell_index)
+        if kind in {"execute_result", "display_data", "update_display_data"}:
+            content["data"] = self.spill.bundle(content["data"])
+        elif kind == "error":
+            msg["content"] = self.spill.error(content)
+        elif kind.startswith("comm"):
+            msg["content"] = self.spill.redacted(content)
+        elif kind == "clear_output":
+            self.spill.clear()
+        elif kind == "status" and content["execution_state"] == "idle":
+            self._release(msg, cell, cell_index)
+        return super().process_message(msg, cell, cell_index)
+
+    def _stream(self, msg: dict[str, Any], cell: Any, cell_index: int, *, last: bool = False) -> Any:
+        """Put a piece of a stream where it belongs: behind the piece before, or into the file of this stream."""
+        name = msg["content"]["name"]
+        text, spilling = self.spill.stream(name, msg["content"]["text"], last=last)
+        begins = spilling is not None and spilling.link is None
+        if begins:
+            shorten(cell.outputs, name)
+        shown = self._show(name, text, msg, cell, cell_index) if text else None
+        if begins:
+            content = {"data": self.spill.link(spilling), "metadata": {}, "transient": {}}
+            link = {**msg, "msg_type": "display_data", "header": {**msg["header"], "msg_type": "display_data"}}
+            spilling.link = super().process_message({**link, "content": content}, cell, cell_index)
+        return shown
+
+    def _show(self, name: str, text: str, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        """Put text into the notebook, behind the output before where that is of the same stream."""
+        if self._follows(cell, name) and not self.output_hook_stack[msg["parent_header"].get("msg_id")]:
+            cell.outputs[-1]["text"] += text
+            self.nb_man.autosave_cell()
+            return None
+        return super().process_message({**msg, "content": {"name": name, "text": text}}, cell, cell_index)
+
+    def _follows(self, cell: Any, name: str) -> bool:
+        last = cell.outputs[-1] if cell.outputs and not self.clear_before_next_output else {}
+        return bool(self.spill.is_active and last.get("output_type") == "stream" and last["name"] == name)
+
+    def _release(self, msg: dict[str, Any], cell: Any, cell_index: int) -> None:
+        """Show what was held back in case a secret began there, now that the cell says no more."""
+        for name, text in self.spill.remainders().items():
+            said = {"msg_type": "stream", "header": {**msg["header"], "msg_type": "stream"}}
+            self._stream({**msg, **said, "content": {"name": name, "text": text}}, cell, cell_index, last=True)
 
 
 class Record(NotebookExecutionManager):  # type: ignore[misc]  # the base class is untyped
@@ -143,6 +196,8 @@ def _run(record: Record, setting: Setting, options: Mapping[str, Any]) -> None:
     finally:
         setting.watch.sweep()
         tidy(setting)
+        if setting.log is not None:
+            Redactor(setting.secrets).file(setting.log)
 
 
 def _client(record: Record, setting: Setting, options: Mapping[str, Any]) -> Client:
@@ -152,6 +207,7 @@ def _client(record: Record, setting: Setting, options: Mapping[str, Any]) -> Cli
         record,
         km=setting.manager,
         watch=watch,
+        spill=Spill(setting.save_to.parent if setting.save_to else None, Redactor(setting.secrets)),
         kernel_name="python3",
         log=logging.getLogger("mlopskit.kernel"),
         log_output=options.get("log_output", False),

@@ -20,6 +20,7 @@ from mlopskit.notebooks import code_cells, heading_above, load_notebook, origina
 from mlopskit.runner.phases import Phase
 from mlopskit.runner.surroundings import HASH_SEED
 from mlopskit.runner.verdict import explain
+from mlopskit.runner.warm import imports_of
 
 if TYPE_CHECKING:
     from mlopskit.runner.kernels import Setting
@@ -174,6 +175,7 @@ def _prepared(order: Order) -> Setting:
             injected=bool(order.given),
             watch=Watch(on_cell=_reporter(order)),
             server=order.server,
+            needs=imports_of(order.phase.path(order.project), order.project) if order.server else (),
         )
     return order.setting
 

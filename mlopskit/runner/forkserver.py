@@ -4,24 +4,28 @@ Importing pandas, scikit-learn, matplotlib and the rest takes seconds, each time
 them once, computes nothing, and forks: the child is a fresh process with the same modules, its own random state,
 environment, working directory, output and thread limits, in which ipykernel starts as it always does.
 
-The server speaks over one socket of message boundaries. A request is ``{"argv", "env", "cwd"}`` with the two
-descriptors for standard output and error; the answer is ``{"pid"}``, and when that child ends ``{"ended", "status",
-"peak_kb"}`` with what `os.wait4` says. When the other end of the socket closes, however that came about, every child
-is killed and the server ends; a child dies with the server. No multiprocessing is involved, so a cell may use it as
-in any kernel.
+The server speaks over one socket of message boundaries. A request is ``{"argv", "env", "cwd", "needs",
+"secrets"}`` with the two descriptors for standard output and error, served as soon as the statements that it needs were
+executed; the answer is ``{"pid"}``, and when that child ends ``{"ended", "status", "peak_kb"}`` with what `os.wait4`
+says. When the other end of the socket closes, however that came about, every child is killed and the server ends; a
+child dies with the server. No multiprocessing is involved, so a cell may use it as in any kernel.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import gc
+import io
 import json
 import os
 import selectors
 import signal
 import socket
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,20 +37,30 @@ _PR_SET_PDEATHSIG = 1
 _THREADS = {"OMP_NUM_THREADS": "openmp", "OPENBLAS_NUM_THREADS": "blas", "MKL_NUM_THREADS": "blas"}
 
 
-def preload(statements: Sequence[str]) -> None:
-    """Execute import statements, in order; one that fails is left to the cell that needs it, which reports it."""
-    for statement in statements:
+class Preload:
+    """Import statements to execute in order; one that fails is left to the cell that needs it, which reports it."""
+
+    def __init__(self, statements: Sequence[str]) -> None:
+        self.left = deque(statements)
+
+    def step(self) -> None:
+        """Execute the next statement."""
         with contextlib.suppress(Exception):
-            exec(statement, {"__name__": "mlopskit_preload"})  # noqa: S102  parsed import statements, nothing else
+            exec(self.left.popleft(), {"__name__": "mlopskit_preload"})  # noqa: S102  parsed import statements only
+
+    def has_done(self, statements: Sequence[str]) -> bool:
+        """Tell whether none of these is still to come."""
+        return not any(statement in self.left for statement in statements)
 
 
-def serve(channel: socket.socket) -> Callable[[], None] | None:
-    """Fork kernels until the other end closes; return None in the server and the kernel's program in a child."""
+def serve(channel: socket.socket, preload: Preload) -> Callable[[], None] | None:
+    """Import and fork kernels until the other end closes; return None in the server, a kernel's program in a child."""
     running: dict[int, int] = {}
+    waiting: list[tuple[dict[str, Any], list[int]]] = []
     with selectors.DefaultSelector() as ready:
         ready.register(channel, selectors.EVENT_READ)
         while True:
-            for key, _ in ready.select():
+            for key, _ in ready.select(0 if preload.left else None):
                 if key.fileobj is not channel:
                     _report(channel, running.pop(key.fd), key.fd, ready)
                     continue
@@ -54,19 +68,32 @@ def serve(channel: socket.socket) -> Callable[[], None] | None:
                 if not message:
                     _kill(running.values())
                     return None
-                request = json.loads(message)
-                pid = os.fork()
-                if pid == 0:
-                    channel.close()
-                    for descriptor in running:
-                        os.close(descriptor)
-                    return lambda: _become_kernel(request, descriptors)
-                for descriptor in descriptors:
+                waiting.append((json.loads(message), descriptors))
+            served = next((item for item in waiting if preload.has_done(item[0]["needs"])), None)
+            if served is None:
+                if preload.left:
+                    preload.step()
+                continue
+            waiting.remove(served)
+            request, descriptors = served
+            pid = os.fork()
+            if pid == 0:
+                channel.close()
+                for descriptor in [*running, *(number for _, numbers in waiting for number in numbers)]:
                     os.close(descriptor)
-                watched = os.pidfd_open(pid)
-                running[watched] = pid
-                ready.register(watched, selectors.EVENT_READ)
-                _send(channel, {"pid": pid})
+                return lambda: _become_kernel(request, descriptors)
+            _watch(pid, descriptors, running, ready)
+            _send(channel, {"pid": pid})
+            served, request, message = None, {}, b""  # its secrets are none of the next child's business
+
+
+def _watch(pid: int, descriptors: Sequence[int], running: dict[int, int], ready: selectors.BaseSelector) -> None:
+    """Note a child, and close here what is the child's."""
+    for descriptor in descriptors:
+        os.close(descriptor)
+    watched = os.pidfd_open(pid)
+    running[watched] = pid
+    ready.register(watched, selectors.EVENT_READ)
 
 
 def _report(channel: socket.socket, pid: int, descriptor: int, ready: selectors.BaseSelector) -> None:
@@ -90,6 +117,8 @@ def _kill(pids: Any) -> None:
 def _become_kernel(request: dict[str, Any], descriptors: Sequence[int]) -> None:
     """Turn a forked child into the kernel that was asked for; nothing of the server's own state is left."""
     server = os.getppid()
+    gc.freeze()  # what the server made is not the kernel's to collect: its pages stay shared
+    gc.enable()
     os.setsid()
     _die_with_parent(server)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -100,10 +129,13 @@ def _become_kernel(request: dict[str, Any], descriptors: Sequence[int]) -> None:
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
+    if request.get("secrets"):
+        from mlopskit.secrets import hand_over
+
+        hand_over(request["secrets"])
     _reseed()
     _limit_threads()
     _inline_figures()
-    gc.unfreeze()
     from ipykernel.kernelapp import IPKernelApp
 
     sys.argv = list(request["argv"])
@@ -146,18 +178,34 @@ def _inline_figures() -> None:
         mpl.rcParams["backend"] = backend
 
 
+def _leave() -> None:
+    """End a kernel as the interpreter would, but without taking apart what it never used: that takes a second.
+
+    Threads are waited for, what was registered for the exit is called, files that were left open are flushed.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # what the interpreter calls first
+    atexit._run_exitfuncs()
+    for thing in gc.get_objects():  # what the server had made is frozen, and not among them
+        if isinstance(thing, io.IOBase):
+            with contextlib.suppress(Exception):
+                thing.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(0)
+
+
 def main() -> None:
     """Run as ``python -m mlopskit.runner.forkserver DESCRIPTOR STATEMENT…``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner decides what an interrupt means
     channel = socket.socket(fileno=int(sys.argv[1]))
     if sys.path[:1] == [str(Path.cwd())]:  # what `-m` put there; the kernel puts in its own
         del sys.path[0]
-    preload(sys.argv[2:])
-    gc.collect()
-    gc.freeze()
-    program = serve(channel)
+    gc.disable()
+    program = serve(channel, Preload(sys.argv[2:]))
     if program is not None:
         program()
+        _leave()
 
 
 if __name__ == "__main__":

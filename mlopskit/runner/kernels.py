@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from traitlets import Any as AnyTrait
 
 from mlopskit.runner.surroundings import HASH_SEED
 from mlopskit.runner.warm import ForkedProcess, ForkServer
+from mlopskit.secrets import Secret
 
 _ARGUMENTS = ["--log-level=50", "--HistoryManager.hist_file=:memory:"]  # the runner says in words what goes wrong
 
@@ -101,8 +104,14 @@ class Setting:
         The kernel, once it was started.
     server : ForkServer or None
         Where the kernel is forked from; without one it starts cold.
+    needs : sequence of str
+        Import statements that the server should have executed before.
     on_ready : async callable or None
         Called when the kernel answers, before the first cell.
+    secrets : sequence of Secret
+        Handed to the kernel, past its environment, and taken out of what it shows.
+    letter : Path or None
+        The file by which a cold kernel gets its secrets; the kernel removes it as soon as it has read it.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: {**os.environ, "PYTHONHASHSEED": HASH_SEED})
@@ -115,13 +124,18 @@ class Setting:
     watch: Watch = field(default_factory=Watch)
     manager: OwnPythonKernelManager | None = None
     server: ForkServer | None = None
+    needs: Sequence[str] = ()
     on_ready: Callable[..., Awaitable[None]] | None = None
+    secrets: Sequence[Secret] = ()
+    letter: Path | None = None
 
 
 class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]  # the base class is untyped
     """Has a kernel forked instead of starting a new interpreter; all else is as for a local process."""
 
     server = AnyTrait()
+    needs = AnyTrait(())
+    secrets = AnyTrait(())
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
         """Fork the kernel of this command line, which is ``python -m ipykernel_launcher ARGUMENT…``."""
@@ -134,6 +148,8 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]  # the base class
                 cwd=str(options.get("cwd") or Path.cwd()),
                 output=outputs[0],
                 errors=outputs[1],
+                needs=self.needs,
+                secrets={secret.reference: secret.value for secret in self.secrets},
             )
         self.pid = self.pgid = self.process.pid  # it leads a process group of its own
         return self.connection_info
@@ -144,20 +160,29 @@ class OwnPythonKernelManager(AsyncKernelManager):  # type: ignore[misc]  # the b
 
     watch = AnyTrait(None, allow_none=True)
     server = AnyTrait(None, allow_none=True)
+    needs = AnyTrait(())
+    secrets = AnyTrait(())
+    letter = AnyTrait(None, allow_none=True)
     kernel_id: str | None
     provisioner: Any
 
     @property
     def kernel_spec(self) -> KernelSpec:
         """The kernelspec in memory."""
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        program = ["ipykernel_launcher"] if self.letter is None else ["mlopskit.runner.coldstart", str(self.letter)]
+        argv = [sys.executable, "-m", *program, "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="Python 3", language="python", metadata={"debugger": True})
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
         if self.server is not None and self.provisioner is None:
             self.kernel_id = self.kernel_id or str(uuid4())
             self.provisioner = WarmProvisioner(
-                kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self, server=self.server
+                kernel_id=self.kernel_id,
+                kernel_spec=self.kernel_spec,
+                parent=self,
+                server=self.server,
+                needs=self.needs,
+                secrets=self.secrets,
             )
         prepared: tuple[list[str], dict[str, Any]] = await super()._async_pre_start_kernel(**options)
         return prepared
@@ -170,10 +195,19 @@ class OwnPythonKernelManager(AsyncKernelManager):  # type: ignore[misc]  # the b
 
 async def start(setting: Setting) -> None:
     """Start the kernel of a notebook; returns when its process runs, which is before it answers."""
-    manager = OwnPythonKernelManager(kernel_name="python3", watch=setting.watch, server=setting.server)
+    if setting.secrets and setting.server is None:
+        setting.letter = _letter(setting.secrets)
+    manager = OwnPythonKernelManager(
+        kernel_name="python3",
+        watch=setting.watch,
+        server=setting.server,
+        needs=setting.needs,
+        secrets=setting.secrets,
+        letter=setting.letter,
+    )
     cwd = {"cwd": str(setting.cwd)} if setting.cwd else {}
     with _kernel_log(setting.log) as where:
-        await manager.start_kernel(extra_arguments=list(_ARGUMENTS), env=dict(setting.environment), **cwd, **where)
+        await manager.start_kernel(extra_arguments=list(_ARGUMENTS), env=_environment(setting), **cwd, **where)
     setting.manager = manager
 
 
@@ -187,9 +221,25 @@ async def discard(setting: Setting) -> None:
 
 
 def tidy(setting: Setting) -> None:
-    """Remove the kernel's log when nothing was said in it."""
+    """Remove the kernel's log when nothing was said in it, and the letter that a kernel did not live to read."""
+    if setting.letter is not None:
+        setting.letter.unlink(missing_ok=True)
     if setting.log is not None and setting.log.exists() and not setting.log.stat().st_size:
         setting.log.unlink()
+
+
+def _environment(setting: Setting) -> dict[str, str]:
+    """Return the kernel's environment without the variables that secrets come from."""
+    hidden = {secret.reference.removeprefix("env:") for secret in setting.secrets}
+    return {name: value for name, value in setting.environment.items() if name not in hidden}
+
+
+def _letter(secrets: Sequence[Secret]) -> Path:
+    """Write the secrets to a file that only this user can read."""
+    descriptor, name = tempfile.mkstemp(prefix="mlopskit-")
+    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  a descriptor has no path
+        json.dump({secret.reference: secret.value for secret in secrets}, file)
+    return Path(name)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 from mlopskit.errors import MlopskitError, ParameterError, UsageError, listing, nearest
 from mlopskit.params import Parameter, check_overrides, notebook_parameters
 from mlopskit.runner.phases import Phase
+from mlopskit.secrets import Secret, look_up
 from mlopskit.values import Text
 
 
@@ -107,6 +108,35 @@ def combine(
     if problems:
         raise ParameterError.from_problems(problems)
     return combined
+
+
+def look_up_secrets(parameters: Mapping[str, Parameters], executed: Container[str]) -> dict[str, tuple[Secret, ...]]:
+    """Look up what the secret parameters of the phases that will be executed refer to.
+
+    Returns
+    -------
+    dict
+        Phase → its secrets; phases without any are left out.
+
+    Raises
+    ------
+    ParameterError
+        When a reference leads nowhere: all of them at once.
+    """
+    found: dict[str, tuple[Secret, ...]] = {}
+    problems = []
+    for phase in (name for name in parameters if name in executed):
+        for item in parameters[phase].declared:
+            reference = parameters[phase].values[item.name]
+            if item.type != "secret" or reference is None:
+                continue
+            try:
+                found[phase] = (*found.get(phase, ()), Secret(item.name, reference, look_up(reference)))
+            except ParameterError as error:
+                problems.append(f"{phase}.{item.name}: {error}")
+    if problems:
+        raise ParameterError.from_problems(problems)
+    return found
 
 
 def _is_typed(problem: str, given: Mapping[str, Any], phase: str) -> bool:

@@ -100,10 +100,10 @@ class _Execution:
     def run(self) -> Outcome:
         self.folder = _make_folder(self.plan.runs, self.started)
         self.manifest = self._first_manifest()
-        self._save()
-        names = [phase.name for phase in self.plan.phases]
-        self._tell("run", run=self.folder.name, folder=str(self.folder), phases=names)
         with Interruption() as interruption, present(self.folder):
+            self._save()
+            names = [phase.name for phase in self.plan.phases]
+            self._tell("run", run=self.folder.name, folder=str(self.folder), phases=names)
             with Worker(self._orders(interruption), interruption, self.listener, jobs=self.plan.jobs) as worker:
                 self._run_phases(worker, interruption)
             return self._conclude(interrupted=interruption.happened)

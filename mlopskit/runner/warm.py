@@ -27,9 +27,14 @@ from mlopskit.errors import RunError
 from mlopskit.notebooks import load_notebook
 from mlopskit.runner.surroundings import HASH_SEED
 
+_KERNEL = (
+    "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "IPython.core.completer", "debugpy", "numpy",
+    "threadpoolctl", "matplotlib_inline.backend_inline",
+)  # fmt: skip
+"""What every kernel needs, and what is set in it after the fork: imported first, so that the first kernel can start."""
+
 _HEAVY = (
-    "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "IPython.core.completer", "debugpy",
-    "numpy", "pandas", "pyarrow.parquet", "scipy.stats", "threadpoolctl",
+    "pandas", "pyarrow.parquet", "scipy.stats",
     "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "sklearn.compose", "sklearn.preprocessing",
     "sklearn.impute", "sklearn.model_selection", "sklearn.feature_extraction.text", "sklearn.cluster", "sklearn.dummy",
     "matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.pyplot",
@@ -47,16 +52,25 @@ def is_supported() -> bool:
 
 
 def import_statements(notebooks: Iterable[Path], project: Path) -> list[str]:
-    """Return the import statements to execute ahead: the heavy ones, then those of the notebooks' cells.
+    """Return the import statements to execute ahead, in the order in which kernels will want them.
+
+    What a kernel itself needs, the first notebook's, then what the package imports only where it is used, and those of
+    the other notebooks: the first kernel is forked while the server still imports for the later ones.
 
     A module of the project itself is never among them: it is the notebook's to import, as it is when it does.
     """
-    found = [f"import {name}" for name in _HEAVY]
-    for path in notebooks:
-        for cell in load_notebook(path)["cells"]:
-            if cell["cell_type"] == "code":
-                found += [ast.unparse(node) for node in _imports("".join(cell["source"])) if _installed(node, project)]
+    found = [f"import {name}" for name in _KERNEL]
+    for number, path in enumerate(notebooks):
+        found += imports_of(path, project)
+        if number == 0:
+            found += [f"import {name}" for name in _HEAVY]
     return list(dict.fromkeys(found))
+
+
+def imports_of(notebook: Path, project: Path) -> list[str]:
+    """Return the import statements of a notebook's cells that may be executed ahead."""
+    sources = ["".join(cell["source"]) for cell in load_notebook(notebook)["cells"] if cell["cell_type"] == "code"]
+    return [ast.unparse(node) for source in sources for node in _imports(source) if _installed(node, project)]
 
 
 def _imports(source: str) -> list[ast.Import | ast.ImportFrom]:
@@ -160,7 +174,15 @@ class ForkServer:
         self.close()
 
     def fork(
-        self, arguments: Sequence[str], *, environment: Mapping[str, str], cwd: str, output: int, errors: int
+        self,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        cwd: str,
+        output: int,
+        errors: int,
+        needs: Sequence[str] = (),
+        secrets: Mapping[str, str] | None = None,
     ) -> ForkedProcess:
         """Return a new kernel process.
 
@@ -174,13 +196,19 @@ class ForkServer:
             Its working directory.
         output, errors : int
             Descriptors for its standard output and error.
+        needs : sequence of str
+            Import statements that must have been executed before, where the server was given them.
+        secrets : mapping, optional
+            What `mlopskit.secrets.reveal` returns there: reference → secret.
 
         Raises
         ------
         RunError
             When the server is gone or does not answer.
         """
-        request = json.dumps({"argv": list(arguments), "env": dict(environment), "cwd": cwd}).encode()
+        asked = {"argv": list(arguments), "env": dict(environment), "cwd": cwd, "needs": list(needs)}
+        asked["secrets"] = dict(secrets or {})
+        request = json.dumps(asked).encode()
         with self._one_at_a_time:
             self._was_asked = True
             try:

@@ -1,4 +1,4 @@
-"""`make bench` runs this folder: every comparison in one run; BENCH_ROUNDS says how often each rival runs (3)."""
+"""`make bench` runs this folder: every comparison in one run; BENCH_ROUNDS says how often each rival runs (5)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ import platform
 import tempfile
 from pathlib import Path
 
+import ledger
 import pipeline
+import small
 
 
 def main() -> None:
     """Print each comparison as a table of medians."""
-    rounds = int(os.environ.get("BENCH_ROUNDS", "3"))
+    rounds = int(os.environ.get("BENCH_ROUNDS", "5"))
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {rounds} rounds, rivals in turn\n")  # noqa: T201
     with tempfile.TemporaryDirectory() as folder:
         print("Whole lifecycle, income example, cold start to end")  # noqa: T201
-        print(pipeline.measure(Path(folder), rounds=rounds))  # noqa: T201
+        print(pipeline.measure(Path(folder) / "whole", rounds=rounds))  # noqa: T201
+        print("\nThe income example again, nothing changed")  # noqa: T201
+        print(small.measure_unchanged(Path(folder) / "whole" / "ours", rounds=rounds))  # noqa: T201
+        print("\nThe income example with 200 runs in its ledger")  # noqa: T201
+        print(ledger.measure(Path(folder) / "whole" / "ours", Path(folder) / "ledger", rounds=rounds))  # noqa: T201
+        print("\nSix notebooks that import pandas, scikit-learn, matplotlib and shap")  # noqa: T201
+        print(small.measure(Path(folder) / "six", rounds=rounds))  # noqa: T201
 
 
 if __name__ == "__main__":

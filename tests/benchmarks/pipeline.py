@@ -52,7 +52,7 @@ def measure(folder: Path, *, rounds: int) -> str:
     (plain / "cells.py").write_text(script(plain), encoding="utf-8")
     hash_seed = {"PYTHONHASHSEED": "0"}
     rivals = [
-        Rival("mlopskit run, with report", [sys.executable, "-m", "mlopskit", "run", "--quiet"], ours),
+        Rival("mlopskit run, with report", [sys.executable, "-m", "mlopskit", "run", "--quiet", "--fresh"], ours),
         Rival("the same notebooks, papermill then nbconvert", [sys.executable, "peer.py"], peer, hash_seed),
         Rival("the same code cells, one plain script, no report", [sys.executable, "cells.py"], plain, hash_seed),
     ]

@@ -1,0 +1,241 @@
+"""What differs between two runs, from what they were made of to what came out.
+
+Parameters, data, environment and code are causes; metrics, slices, criteria and figures are effects. A metric is called
+worse only beyond the noise, as `compare_measures` tells it; a slice never makes the comparison fail, because among
+many slices some get worse by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mlopskit.artefacts import plain
+from mlopskit.params import portable
+from mlopskit.runner.compare_causes import (
+    CellChange,
+    Change,
+    TableChange,
+    changes,
+    code,
+    data,
+    differing,
+    distributions,
+    parameters_of,
+    source,
+    surroundings,
+)
+from mlopskit.runner.compare_measures import (
+    METHOD,
+    SAME_ROWS,
+    Difference,
+    compare_headlines,
+    compare_rows,
+    directions,
+)
+from mlopskit.runner.compare_runs import Side
+from mlopskit.runner.manifest import ENDED_WELL
+
+METRICS = "evaluate/metrics.parquet"
+GROUPS = "slices_and_bias/groups.parquet"
+TEST_ROWS = "data/test.parquet"
+_RANK = {"met": 2, "undecided": 1, "not-met": 0, "not judged": 0}
+
+
+@dataclass(frozen=True)
+class CriterionChange:
+    """A criterion whose status differs; ``not judged`` stands for a run that does not have it."""
+
+    name: str
+    before: str
+    after: str
+    reason: str
+
+    @property
+    def worse(self) -> bool:
+        """Tell whether it fell: from met to anything else, or from undecided to not met."""
+        return _RANK.get(self.after, 0) < _RANK.get(self.before, 0)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that differs, ``phase/file``; None for the run that lacks it or has it damaged."""
+
+    name: str
+    before: Path | None
+    after: Path | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs side by side; everything listed differs, except `metrics` and `slices`, which are complete.
+
+    Attributes
+    ----------
+    before, after : str
+        Names of the runs.
+    status : tuple of str
+        Their status.
+    readable : bool
+        False when a manifest is damaged, so that the comparison is only of artefacts.
+    parameters, environment, distributions, source, phases : tuple of Change
+        Named ``phase.parameter``, and so on; `phases` are those whose status changed between ended well and not.
+    data : tuple of TableChange
+        Artefacts of the data phase.
+    code : tuple of CellChange
+        Code cells; Markdown is left out.
+    headline : Difference or None
+        First figure of the evaluation, when both runs have the same one.
+    metrics, slices : tuple of Difference
+        On all test rows, and by slice and group.
+    same_rows : bool
+        True when both used the same test rows.
+    criteria : tuple of CriterionChange
+        Acceptance criteria.
+    figures : tuple of Figure
+        Charts.
+    artefacts : tuple of str
+        Everything written that differs; what measures time is left out.
+    problems : tuple of str
+        What could not be compared.
+    """
+
+    before: str
+    after: str
+    status: tuple[str, str]
+    readable: bool
+    parameters: tuple[Change, ...]
+    environment: tuple[Change, ...]
+    distributions: tuple[Change, ...]
+    source: tuple[Change, ...]
+    phases: tuple[Change, ...]
+    data: tuple[TableChange, ...]
+    code: tuple[CellChange, ...]
+    headline: Difference | None
+    metrics: tuple[Difference, ...]
+    slices: tuple[Difference, ...]
+    same_rows: bool
+    criteria: tuple[CriterionChange, ...]
+    figures: tuple[Figure, ...]
+    artefacts: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def worsened(self) -> tuple[str, ...]:
+        """What got worse, in sentences: phases that no longer end well, criteria, metrics beyond noise."""
+        said = [
+            f"phase {item.name}: {item.before} → {item.after}" for item in self.phases if item.after not in ENDED_WELL
+        ]
+        said += [f"criterion {item.name}: {item.before} → {item.after}" for item in self.criteria if item.worse]
+        every = (*((self.headline,) if self.headline else ()), *self.metrics)
+        said += [f"metric {item.metric}: worse beyond noise" for item in every if item.verdict == "worse"]
+        return tuple(said)
+
+    @property
+    def worse_slices(self) -> tuple[Difference, ...]:
+        """Slices and groups that got worse beyond noise."""
+        return tuple(item for item in self.slices if item.verdict == "worse")
+
+    @property
+    def exit_code(self) -> int:
+        """1 when a manifest is damaged, 3 when something got worse, else 0."""
+        return 1 if not self.readable else 3 if self.worsened else 0
+
+    @property
+    def method(self) -> str:
+        """How the interval of a difference was made."""
+        return f"{METHOD}; {SAME_ROWS}" if self.same_rows else METHOD
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain data that JSON can hold."""
+        said = {**asdict(self), "method": self.method, "worsened": self.worsened, "exit_code": self.exit_code}
+        found = plain(portable(said))
+        return dict(found)
+
+
+def compare(before: Path, after: Path) -> Comparison:
+    """Compare two run folders; what is missing or damaged is said in `Comparison.problems`.
+
+    Parameters
+    ----------
+    before, after : Path
+        Run folders; they may be of different projects, failed, or damaged.
+    """
+    old, new = Side.open(before), Side.open(after)
+    better = directions([*old.entries("criteria"), *new.entries("criteria")])
+    metrics_before, metrics_after = _rows_of_both(old, new, METRICS)
+    groups_before, groups_after = _rows_of_both(old, new, GROUPS)
+    environments = old.table("environment"), new.table("environment")
+    headlines = old.table("headline"), new.table("headline")
+    written = old.artefacts(), new.artefacts()
+    test_rows = [items[TEST_ROWS].digest if TEST_ROWS in items else None for items in written]
+    return Comparison(
+        before=before.name,
+        after=after.name,
+        status=(old.status, new.status),
+        readable=bool(old.said and new.said),
+        parameters=tuple(changes(parameters_of(old.table("parameters")), parameters_of(new.table("parameters")))),
+        environment=tuple(changes(surroundings(environments[0]), surroundings(environments[1]))),
+        distributions=tuple(changes(distributions(environments[0]), distributions(environments[1]))),
+        source=tuple(changes(source(old), source(new))),
+        phases=tuple(_phases(old, new)),
+        data=tuple(data(old, new)),
+        code=tuple(code(old, new)),
+        headline=compare_headlines(*headlines, metrics=metrics_before, better=better),
+        metrics=compare_rows(metrics_before, metrics_after, better=better),
+        slices=compare_rows(_parts(groups_before), _parts(groups_after), better=better),
+        same_rows=test_rows[0] is not None and test_rows[0] == test_rows[1],
+        criteria=tuple(_criteria(old, new)),
+        artefacts=tuple(differing(old, new)),
+        figures=tuple(_figures(old, new)),
+        problems=(*old.problems, *new.problems),  # last: reading the parts above adds to them
+    )
+
+
+def _rows_of_both(old: Side, new: Side, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return a table of both runs; a table that only one of them has is no comparison, and is said to be missing."""
+    found = old.rows(name), new.rows(name)
+    for side, rows in zip((old, new), found, strict=True):
+        if rows is None:
+            side.problems.append(f"{side.folder.name}: no {name} to compare")
+    if found[0] is None or found[1] is None:
+        return [], []
+    return found[0], found[1]
+
+
+def _phases(old: Side, new: Side) -> Iterator[Change]:
+    for change in changes(old.phases, new.phases):
+        if old.said and new.said and (change.before in ENDED_WELL) != (change.after in ENDED_WELL):
+            yield change
+
+
+def _criteria(old: Side, new: Side) -> Iterator[CriterionChange]:
+    reasons = {str(row.get("name")): str(row.get("reason") or "") for row in new.entries("criteria")}
+    before, after = _judged(old), _judged(new)
+    if not old.said or not new.said:
+        return
+    for change in changes(before, after):
+        states = change.before or "not judged", change.after or "not judged"
+        yield CriterionChange(change.name, *states, reasons.get(change.name, ""))
+
+
+def _judged(side: Side) -> dict[str, str]:
+    """Return criterion → status; of several rows of one criterion the worst counts."""
+    found: dict[str, str] = {}
+    for row in side.entries("criteria"):
+        name, status = str(row.get("name")), str(row.get("status"))
+        found[name] = min(status, found.get(name, status), key=lambda item: _RANK.get(item, 0))
+    return found
+
+
+def _parts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out the rows on everyone: they repeat the metrics."""
+    return [row for row in rows if row.get("slice") != "overall"]
+
+
+def _figures(old: Side, new: Side) -> Iterator[Figure]:
+    for name in differing(old, new):
+        if name.endswith(".svg"):
+            yield Figure(name, old.whole(name), new.whole(name))

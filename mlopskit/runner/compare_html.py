@@ -1,0 +1,94 @@
+"""A comparison as one HTML page: it loads nothing, runs nothing, and shows what comes from data as text only.
+
+Figures stand side by side as images, in which nothing of a drawing can run or reach the page.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mlopskit.artefacts import write_text
+from mlopskit.runner.compare import Comparison
+from mlopskit.share import share
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_DIGITS = 4
+
+
+class Drawing(NamedTuple):
+    """A figure as a page shows it: a data URL and what it shows in words."""
+
+    url: str
+    alt: str
+
+
+def write_html(comparison: Comparison, path: Path) -> Path:
+    """Write a comparison as a self-contained page, whole or not at all, and return its path.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be written to.
+    """
+    write_text(path, page(comparison))
+    return path
+
+
+def page(comparison: Comparison) -> str:
+    """Return the page as HTML text."""
+    import jinja2
+    from markupsafe import Markup
+
+    folder = share("templates/report")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number, short=short, drawing=drawing)
+    style = Markup((folder / "report.css").read_text(encoding="utf-8"))  # noqa: S704 (ours)
+    return environment.get_template("compare.html.j2").render(diff=comparison, style=style, policy=POLICY)
+
+
+def number(value: Any, *, signed: bool = False) -> str:
+    """Write a measure, a dash for none.
+
+    Examples
+    --------
+    >>> number(0.81236), number(0.012, signed=True), number(None)
+    ('0.8124', '+0.0120', '–')
+    """
+    if value is None:
+        return "–"
+    return f"{value:+.{_DIGITS}f}" if signed else f"{value:.{_DIGITS}f}"
+
+
+def short(value: Any) -> str:
+    """Write a value; of a hash the first twelve characters, of nothing a dash.
+
+    Examples
+    --------
+    >>> short("0" * 64), short(None), short("x")
+    ('000000000000', '–', 'x')
+    """
+    text = "–" if value is None else str(value)
+    return text[:12] if re.fullmatch(r"[0-9a-f]{64}", text) else text
+
+
+def drawing(path: Path | None) -> Drawing | None:
+    """Return an SVG file as an image, or None when there is none that can be read."""
+    try:
+        content = path.read_bytes() if path else b""
+    except OSError:
+        return None
+    if not content:
+        return None
+    title = re.search(r"<title>(.*?)</title>", content.decode("utf-8", errors="replace"), flags=re.DOTALL)
+    alt = html.unescape(title[1]) if title else "figure without a description"
+    return Drawing(f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}", alt)

@@ -1,0 +1,177 @@
+"""Secrets: handed to kernels past everything that is saved, and taken out of what a notebook shows."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import runpy
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlopskit import secrets
+from mlopskit.errors import ParameterError
+from mlopskit.params import read_parameters
+from mlopskit.runner import warm
+from mlopskit.runner.execution import NOTEBOOK, Ending, Order, execute_phase
+from mlopskit.runner.kernels import Setting
+from mlopskit.runner.overrides import combine, look_up_secrets
+from mlopskit.runner.redaction import Redactor, find_in
+from mlopskit.secrets import Secret, look_up, reveal
+
+tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+
+VALUE = 'h"unter2/ä+<key>'
+TOKEN = Secret("token", "env:MLOPSKIT_TEST_TOKEN", VALUE)
+PARAMETERS = 'token: "secret" = "env:MLOPSKIT_TEST_TOKEN"  # to the store'
+
+
+def execute(folder: Path, body: str, server: warm.ForkServer | None) -> tuple[Ending, str]:
+    made = tiny.phase_notebook("from mlopskit.secrets import reveal\n" + body, phase="one", parameters=PARAMETERS)
+    [phase] = tiny.make_project(folder, {"one": made})
+    home = folder / "runs" / "r" / "one"
+    home.mkdir(parents=True)
+    order = Order(phase, folder, folder / "runs" / "r")
+    order.setting = Setting(
+        environment={**Setting().environment, "MLOPSKIT_PROJECT": str(folder), "MLOPSKIT_RUN": str(home.parent)},
+        cwd=folder,
+        log=home / "kernel.log",
+        save_to=home / NOTEBOOK,
+        server=server,
+        secrets=(TOKEN,),
+    )
+    ending = execute_phase(order)
+    files = [path for path in home.rglob("*") if path.is_file()]
+    return ending, "\n".join(path.read_text(encoding="utf-8") for path in files)
+
+
+@pytest.fixture(params=["cold", "warm"])
+def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[warm.ForkServer | None]:
+    if request.param == "cold" or not warm.is_supported():
+        yield None
+        return
+    with warm.ForkServer(["import ipykernel.kernelapp"]) as started:
+        yield started
+
+
+def left_over() -> set[str]:
+    return {path.name for path in Path(tempfile.gettempdir()).glob("mlopskit-*") if path.is_file()}
+
+
+@pytest.mark.notebooks
+def test_a_kernel_gets_the_value_past_its_environment(
+    project: Path, server: warm.ForkServer | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPSKIT_TEST_TOKEN", VALUE)
+    before = left_over()
+    body = (
+        "import os, sys\nfrom pathlib import Path\n"
+        f"assert reveal(token) == {''.join(reversed(VALUE))!r}[::-1]\n"
+        "assert 'MLOPSKIT_TEST_TOKEN' not in os.environ\n"
+        "assert reveal(token).encode() not in Path('/proc/self/environ').read_bytes()\n"
+        "assert not [name for name in sys.argv if Path(name).is_file() and reveal(token) in Path(name).read_text()]"
+    )
+    ending, saved = execute(project / "p", body, server)
+    assert (ending.status, ending.error) == ("done", None)
+    assert VALUE not in saved
+    assert left_over() == before
+
+
+@pytest.mark.notebooks
+def test_what_a_cell_shows_of_a_secret_is_redacted(project: Path, server: warm.ForkServer | None) -> None:
+    body = (
+        "import base64, os, sys, html\nfrom IPython.display import HTML, display\nvalue = reveal(token)\n"
+        "for letter in value:\n    print(letter, end='', flush=True)\n"
+        "print(); print(base64.b64encode(b'user:' + value.encode()).decode(), value.encode().hex())\n"
+        "display(HTML(f'<b>{html.escape(value)}</b>')); handle = display(0, display_id=True)\n"
+        "handle.update({'it': value}); os.write(2, value.encode()); print('x' * 1_000_000 + value)\n"
+        "raise ValueError(f'wrong password {value}')"
+    )
+    ending, saved = execute(project / "p", body, server)
+    assert ending.error is not None
+    assert ending.error["message"] == "wrong password [secret token]"
+    assert Redactor([TOKEN]).first_in(saved) is None
+    assert Redactor([TOKEN]).first_in(json.dumps(ending.error)) is None
+    assert saved.count("[secret token]") >= 7
+
+
+def test_reveal_by_hand_looks_up_what_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLOPSKIT_RUN", raising=False)
+    monkeypatch.setenv("A_TOKEN", "longenough")
+    (tmp_path / "key").write_text("from a file\n", encoding="utf-8")
+    assert (reveal("env:A_TOKEN"), reveal(f"file:{tmp_path / 'key'}")) == ("longenough", "from a file")
+
+
+def test_reveal_in_a_run_knows_only_what_was_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLOPSKIT_RUN", "r")
+    monkeypatch.setenv("A_TOKEN", "longenough")
+    monkeypatch.setattr(secrets, "_handed_over", {"env:OTHER": "value"})
+    with pytest.raises(ParameterError, match="was not given that secret; it was given env:OTHER"):
+        reveal("env:A_TOKEN")
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("hunter2", "given as a value"),
+        ("env:", "given as a value"),
+        ("env:NO_SUCH_VARIABLE_HERE", "env:NO_SUCH_VARIABLE_HERE is not set"),
+        ("file:/no/such/file", "cannot be read: No such file"),
+        ("env:SHORT", "shorter than 6 characters"),
+    ],
+)
+def test_reference_that_leads_nowhere_is_refused(reference: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHORT", "abc")
+    with pytest.raises(ParameterError, match=message) as caught:
+        look_up(reference)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_secrets_of_executed_phases_are_looked_up_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_TOKEN", "longenough")
+    source = "a: 'secret' = 'env:A_TOKEN'\nb: 'secret | None' = None\nc: 'secret | None' = None"
+    declared = {"one": read_parameters(source), "two": read_parameters("a: 'secret' = 'env:NOT_THERE'")}
+    found = look_up_secrets(combine(declared, table={}), {"one"})
+    assert found == {"one": (Secret("a", "env:A_TOKEN", "longenough"),)}
+    assert "longenough" not in repr(found)
+    wrong = combine(declared, table={"one": {"c": "env:NEITHER"}})
+    with pytest.raises(ParameterError, match=r"(?s)2 parameters are wrong.*one\.c: .*two\.a: The secret env:NOT_THERE"):
+        look_up_secrets(wrong, {"one", "two"})
+
+
+@given(st.text(min_size=6, max_size=40).filter(lambda text: len(text.strip()) >= 6), st.binary(max_size=9))
+def test_base64_of_a_secret_is_found_at_any_place(value: str, before: bytes) -> None:
+    redactor = Redactor([Secret("it", "env:IT", value)])
+    if len(value.encode()) >= 8:
+        assert redactor.first_in(base64.b64encode(before + value.encode() + b"tail").decode()) == "it"
+
+
+@given(st.lists(st.integers(0, 30), max_size=6))
+def test_a_secret_is_found_however_a_stream_is_cut(cuts: list[int]) -> None:
+    text, redactor = f"before {VALUE} after {VALUE[:-1]}", Redactor([TOKEN])
+    places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
+    said, held = "", ""
+    for start, end in itertools.pairwise(places):
+        clean, held = redactor.split(held + text[start:end])
+        said += clean
+    assert said + held == f"before [secret token] after {VALUE[:-1]}"
+
+
+def test_artefacts_that_hold_a_secret_are_named(tmp_path: Path) -> None:
+    import pandas as pd
+
+    pd.DataFrame({"a": ["x"] * 1000, "b": [f"p={VALUE}", *["y"] * 999]}).to_parquet(tmp_path / "rows.parquet")
+    pd.DataFrame({"a": [["x", VALUE]]}).to_parquet(tmp_path / "lists.parquet")
+    pd.DataFrame({"a": ["fine"]}).to_parquet(tmp_path / "fine.parquet")
+    (tmp_path / "card.md").write_text("x" * ((1 << 20) - 5) + VALUE, encoding="utf-8")
+    (tmp_path / "facts.json").write_text(json.dumps({"key": VALUE}), encoding="utf-8")
+    assert find_in(tmp_path, [TOKEN]) == [
+        f"{name} holds the secret token" for name in ("card.md", "facts.json", "lists.parquet", "rows.parquet")
+    ]
+    assert find_in(tmp_path, []) == []
