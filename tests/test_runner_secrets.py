@@ -175,3 +175,40 @@ def test_artefacts_that_hold_a_secret_are_named(tmp_path: Path) -> None:
         f"{name} holds the secret token" for name in ("card.md", "facts.json", "lists.parquet", "rows.parquet")
     ]
     assert find_in(tmp_path, []) == []
+
+
+def whole_run(folder: Path, body: str) -> tuple[dict[str, object], str]:
+    made = tiny.phase_notebook("from mlopskit.secrets import reveal\n" + body, phase="one", parameters=PARAMETERS)
+    outcome = tiny.run(folder, tiny.make_project(folder, {"one": made}))
+    files = [path for path in outcome.folder.rglob("*") if path.is_file() and path.suffix != ".json"]
+    saved = [path.read_text(encoding="utf-8") for path in [*files, outcome.folder / "run.json"]]
+    return tiny.manifest_of(outcome)["phases"][0], "\n".join(saved)
+
+
+@pytest.mark.notebooks
+def test_a_run_uses_a_secret_and_leaves_none_in_notebook_report_and_manifest(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPSKIT_TEST_TOKEN", VALUE)
+    entry, saved = whole_run(project / "p", "print('it is', reveal(token))\nrun.write('n', {'n': len(reveal(token))})")
+    assert entry["status"] == "done"
+    assert "[secret token]" in saved
+    assert "env:MLOPSKIT_TEST_TOKEN" in saved
+    assert Redactor([TOKEN]).first_in(saved) is None
+
+
+@pytest.mark.notebooks
+def test_a_phase_that_writes_a_secret_into_an_artefact_fails(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLOPSKIT_TEST_TOKEN", "hunter2-hunter2")
+    entry, _ = whole_run(project / "p", "run.write('n', {'n': reveal(token)})")
+    assert entry["status"] == "failed"
+    assert "n.json holds the secret token" in entry["error"]["message"]
+
+
+def test_a_secret_that_is_nowhere_is_refused_before_anything_is_made(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLOPSKIT_TEST_TOKEN", raising=False)
+    with pytest.raises(ParameterError, match="MLOPSKIT_TEST_TOKEN"):
+        whole_run(project / "p", "1")
+    assert not (project / "p/runs").exists()

@@ -10,21 +10,25 @@ import contextlib
 import logging
 import os
 import signal
+import sys
+import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlopskit.notebooks import code_cells, heading_above, load_notebook, original_index
 from mlopskit.runner.phases import Phase
+from mlopskit.runner.redaction import find_in
 from mlopskit.runner.surroundings import HASH_SEED
-from mlopskit.runner.verdict import explain
+from mlopskit.runner.verdict import explain, leaked
 from mlopskit.runner.warm import imports_of
 
 if TYPE_CHECKING:
     from mlopskit.runner.kernels import Setting
     from mlopskit.runner.warm import ForkServer
+    from mlopskit.secrets import Secret
 
 NOTEBOOK = "notebook.ipynb"
 KERNEL_LOG = "kernel.log"
@@ -50,6 +54,8 @@ class Order:
         Where and how the notebook runs, once that was prepared; holds the kernel when it was started ahead.
     server : ForkServer or None
         Where its kernel is forked from; without one it starts cold.
+    secrets : sequence of Secret
+        What its secret parameters refer to.
     """
 
     phase: Phase
@@ -60,6 +66,7 @@ class Order:
     emit: Callable[[dict[str, Any]], None] = lambda _: None
     setting: Setting | None = None
     server: ForkServer | None = None
+    secrets: Sequence[Secret] = ()
     _asked: int = 0
 
     @property
@@ -103,6 +110,26 @@ class Ending:
     executed: int
 
 
+_IMPORTING = threading.Lock()
+_GRAMMARS = "rfc3987_syntax"
+"""Builds grammars for a second when jsonschema imports it, for formats that no notebook has: left out there."""
+
+
+def import_executor() -> None:
+    """Import what executing needs, in one thread at a time: some of these packages import themselves in circles."""
+    with _IMPORTING:
+        hidden = _GRAMMARS not in sys.modules
+        if hidden:
+            sys.modules[_GRAMMARS] = None  # type: ignore[assignment]  # what makes an import fail at once
+        try:
+            import papermill.execute  # noqa: F401
+
+            import mlopskit.runner.client  # noqa: F401
+        finally:
+            if hidden:
+                sys.modules.pop(_GRAMMARS, None)
+
+
 def execute_phase(order: Order, upcoming: Order | None = None) -> Ending:
     """Execute one phase and report how it ended; never raises for what a notebook does.
 
@@ -113,11 +140,12 @@ def execute_phase(order: Order, upcoming: Order | None = None) -> Ending:
     upcoming : Order, optional
         The order after this one: its kernel is started while this one works, so that it need not be waited for.
     """
+    started = time.monotonic()
+    import_executor()
     from jupyter_core.utils import run_sync
 
     from mlopskit.runner.kernels import start
 
-    started = time.monotonic()
     setting = _prepared(order)
     setting.on_ready = _start_ahead(upcoming)
     setting.watch.stopping = order.stopped
@@ -130,6 +158,8 @@ def execute_phase(order: Order, upcoming: Order | None = None) -> Ending:
         error = caught
     notebook = load_notebook(order.phase.path(order.project))
     status, described = explain(error, notebook=notebook, setting=setting, stopped=order.stopped)
+    if status == "done" and (leaks := find_in(order.home, order.secrets)):
+        status, described = "failed", leaked(leaks, notebook=notebook, setting=setting)
     executed = max(0, setting.watch.executed - (1 if order.given else 0))
     return Ending(status, round(time.monotonic() - started, 3), described, len(code_cells(notebook)), executed)
 
@@ -175,6 +205,7 @@ def _prepared(order: Order) -> Setting:
             injected=bool(order.given),
             watch=Watch(on_cell=_reporter(order)),
             server=order.server,
+            secrets=order.secrets,
             needs=imports_of(order.phase.path(order.project), order.project) if order.server else (),
         )
     return order.setting

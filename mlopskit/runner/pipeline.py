@@ -145,6 +145,7 @@ class _Execution:
                 limit=self.plan.limit,
                 emit=interruption.queue.put,
                 server=self.server,
+                secrets=self.plan.secrets.get(phase.name, ()),
             )
             for phase in self.plan.phases
             if phase.name in self.plan.chosen
@@ -239,6 +240,8 @@ class _Execution:
             never = cache.never_reusable(
                 read_trace(self.folder / name), phase=name, ancestors=ancestors(self.plan.phases, name)
             )
+            if never is None and name in self.plan.secrets:
+                never = "it uses a secret, and the value of a secret is kept nowhere"
             if never is None and cache.keys(self.plan)[name] != entry.key:
                 never = "its notebook or a module was changed while it ran"
             if never is None:

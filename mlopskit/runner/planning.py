@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlopskit.runner import reuse
 from mlopskit.runner.graph import graph, with_phase_parameters
-from mlopskit.runner.overrides import Parameters, combine, declarations
+from mlopskit.runner.overrides import Parameters, combine, declarations, look_up_secrets
 from mlopskit.runner.phases import Phase, require_notebooks, select
 from mlopskit.scope import PROJECT_FILE, Scope
+from mlopskit.secrets import Secret
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Plan:
         Whether a chosen phase is reused when nothing that it depends on changed.
     jobs : int
         How many phases may run side by side.
+    secrets : mapping
+        Phase → what its secret parameters refer to, looked up; never saved.
     """
 
     project: Path
@@ -51,6 +54,7 @@ class Plan:
     limit: float | None = None
     reuse: bool = False
     jobs: int = 1
+    secrets: Mapping[str, tuple[Secret, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def needed(self) -> list[str]:
@@ -126,7 +130,8 @@ def plan(
         table = reuse.with_recorded(resumed, parameters, table)
         parameters = combine(declared, table=table, arguments=arguments, executed=names)
     whole = reuse_unchanged and len(chosen) == len(phases)
-    made = Plan(project, runs, scope, tuple(phases), names, parameters, resumed, limit, whole, jobs)
+    secrets = look_up_secrets(parameters, names)
+    made = Plan(project, runs, scope, tuple(phases), names, parameters, resumed, limit, whole, jobs, secrets)
     if not made.needed and choice.base is None:
         return made
     base = reuse.find_base(runs, choice.base)

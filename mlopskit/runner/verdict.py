@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlopskit.notebooks import code_cells, heading_above, original_index
@@ -32,6 +32,12 @@ def explain(
     """
     status, described = _judge(error, setting, stopped=stopped)
     return status, None if described is None else _locate(notebook, setting, described)
+
+
+def leaked(leaks: Sequence[str], *, notebook: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
+    """Describe a phase whose artefacts hold a secret: it fails, so that nobody shares them as they are."""
+    message = f"{'; '.join(leaks)}. Take it out of what the notebook writes, remove this run, and change the secret."
+    return _locate(notebook, setting, {"name": "SecretLeaked", "message": message})
 
 
 def _judge(error: BaseException | None, setting: Setting, *, stopped: bool) -> tuple[str, dict[str, Any] | None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ledger
 import pipeline
+import saving
 import small
 
 
@@ -25,6 +26,8 @@ def main() -> None:
         print(ledger.measure(Path(folder) / "whole" / "ours", Path(folder) / "ledger", rounds=rounds))  # noqa: T201
         print("\nSix notebooks that import pandas, scikit-learn, matplotlib and shap")  # noqa: T201
         print(small.measure(Path(folder) / "six", rounds=rounds))  # noqa: T201
+        print("\n100 cells after one 10 MB output")  # noqa: T201
+        print(saving.measure(Path(folder), rounds=rounds))  # noqa: T201
 
 
 if __name__ == "__main__":
