@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 from mlopskit.cli.app import app
 
 REPO = Path(__file__).resolve().parents[1]
-COMMANDS = ["new", "run", "params", "lab", "runs", "show", "report", "diff", "tag", "pin", "unpin", "prune", "check"]
+COMMANDS = [
+    "new", "run", "params", "lab", "runs", "show", "report", "verify", "diff", "tag", "pin", "unpin", "prune", "check",
+]  # fmt: skip
 
 
 def shell_lines(document: str) -> list[list[str]]:

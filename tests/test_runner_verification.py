@@ -1,0 +1,261 @@
+"""A run executed again: an equal one is proved, another comes with its causes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from mlopskit.cli.verify import verify as command
+from mlopskit.errors import RunError
+from mlopskit.runner import Phase, fresh
+from mlopskit.runner.causes import causes_of
+from mlopskit.runner.compare_runs import Side
+from mlopskit.runner.likeness import Tolerance
+from mlopskit.runner.repetition import arguments_of, planned_as
+from mlopskit.runner.verification import Verification, verify
+from tests import tiny
+
+READS = 'text = run.source_file("rows.csv").read_text()\nprint(text)\nrun.write("rows", {"text": text, "half": 0.5})'
+USES = 'run.write("model", {"n": n, "from": run.read("data/rows")["text"]})'
+RANDOM = """import uuid
+run.write("took", {"at": uuid.uuid4().hex}, volatile=True)
+run.write("x", {"id": uuid.uuid4().hex})
+None"""
+NOTEBOOKS = (Phase("data", "notebooks/1_data.ipynb"), Phase("model", "notebooks/2_model.ipynb"))
+OTHERS = ("scope", "evaluate", "slices_and_bias", "deploy", "monitor")
+TOML = tiny.PROJECT + "".join(f'\n[[phase]]\nname = "{name}"\ndrop = true\n' for name in OTHERS)
+TOML += "".join(f'\n[[phase]]\nname = "{item.name}"\nnotebook = "{item.notebook}"\n' for item in NOTEBOOKS)
+TOML = TOML.replace('name = "data"\n', 'name = "data"\nafter = []\n')
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with one run of two phases, made with n=7."""
+    home = tmp_path_factory.mktemp("made") / "project"
+    tiny.make_project(home, {"data": READS, "model": USES}, toml=TOML)
+    (home / "rows.csv").write_text("bought,age\n" + "yes,1\nno,2\n" * 20)
+    tiny.run(home, None, "model.n=7", reuse_unchanged=True)  # type: ignore[arg-type]
+    return home
+
+
+@pytest.fixture
+def home(made: Path, tmp_path: Path) -> Path:
+    """A copy of that project, to be changed."""
+    return Path(shutil.copytree(made, tmp_path / "project"))
+
+
+def latest(home: Path) -> Path:
+    return home / "runs" / (home / "runs" / "latest").read_text().strip()
+
+
+def again(home: Path, **options: Any) -> Verification:
+    return verify(home, options.pop("folder", None) or latest(home), cold=True, **options)
+
+
+def kinds(found: Verification) -> dict[str, set[str]]:
+    """Return phase → kinds of the causes of its differences."""
+    said: dict[str, set[str]] = {}
+    for item in found.differences:
+        said.setdefault(item.phase, set()).update(cause.kind for cause in item.causes)
+    return said
+
+
+def edit(home: Path, notebook: str, old: str, new: str) -> None:
+    path = home / "notebooks" / notebook
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_an_unchanged_run_is_executed_anew_with_its_own_parameters_and_reproduced(home: Path) -> None:
+    before = sorted(path.name for path in (home / "runs").iterdir())
+    found = verify(home, latest(home), keep=True)
+    assert (found.exit_code, found.differences, found.changes, found.within) == (0, (), (), ())
+    assert (found.phases, found.artefacts, found.cells) == (("data", "model"), 2, 8)
+    said = json.loads((found.again or Path()).joinpath("run.json").read_text())
+    assert [entry["status"] for entry in said["phases"]] == ["done", "done"]
+    assert said["parameters"]["model"]["n"] == 7
+    kept = {path.name for path in (home / "runs").iterdir()} - set(before)
+    assert [name[:8] for name in kept] == [".verify-"]
+
+
+def test_what_no_record_explains_is_nondeterminism_and_what_follows_is_upstream(tmp_path: Path) -> None:
+    home = tmp_path / "project"
+    phases = tiny.make_project(home, {"data": RANDOM, "model": 'run.write("y", run.read("data/x"))\nNone'})
+    folder = tiny.run(home, phases).folder
+    before = sorted((home / "runs").iterdir())
+    found = again(home, folder=folder, phases=phases)
+    assert found.exit_code == 3
+    assert kinds(found) == {"data": {"nondeterminism"}, "model": {"upstream"}}
+    assert [item.name for item in found.differences] == ["data/x.json", "model/y.json"]
+    assert found.left_out == ("data/took.json",)
+    assert sorted((home / "runs").iterdir()) == before
+
+
+def test_a_changed_file_is_named_as_the_data(home: Path) -> None:
+    (home / "rows.csv").write_text("bought,age\nyes,1\nno,3\n")
+    found = again(home)
+    assert kinds(found) == {"data": {"data"}, "model": {"upstream"}}
+    assert {cause.text for cause in found.changes} == {"rows.csv changed"}
+    assert "data: cell work (Work)" in [item.name for item in found.differences]
+
+
+def test_a_file_that_is_gone_is_named_as_the_data(home: Path) -> None:
+    (home / "rows.csv").unlink()
+    first, second = again(home).differences
+    assert (first.name, [cause.text for cause in first.causes]) == ("data", ["rows.csv is gone"])
+    assert second.text.startswith("could not be executed again")
+
+
+def test_changed_code_is_named_with_its_cell_also_where_it_made_no_difference(home: Path) -> None:
+    edit(home, "1_data.ipynb", "0.5", "1 / 2")
+    edit(home, "2_model.ipynb", '\\"n\\": n', '\\"n\\": n + 1')
+    found = again(home)
+    assert kinds(found) == {"model": {"code"}}
+    assert found.changes[0].text == "cell work changed"
+    assert [cause.phase for cause in found.changes] == ["data", "model"]
+
+
+def test_numbers_within_the_tolerance_reproduce_a_run(home: Path) -> None:
+    edit(home, "1_data.ipynb", "0.5", "0.50001")
+    found = again(home, tolerance=Tolerance(rtol=1e-3))
+    assert (found.exit_code, "data/rows.json" in found.within) == (0, True)
+    assert again(home).exit_code == 3
+
+
+def test_of_a_failed_run_the_phases_that_ended_well_are_compared(tmp_path: Path) -> None:
+    home = tmp_path / "project"
+    phases = tiny.make_project(home, {"data": "1 + 1", "model": "1 / 0"})
+    folder = tiny.run(home, phases).folder
+    found = again(home, folder=folder, phases=phases)
+    assert (found.exit_code, found.phases, found.passed_over) == (0, ("data",), ("model was failed in the run",))
+
+
+def test_a_run_without_results_a_damaged_one_and_one_without_manifest_are_refused(home: Path) -> None:
+    folder = latest(home)
+    said = json.loads((folder / "run.json").read_text())
+    (folder / "data" / "rows.json").write_text("{}")
+    with pytest.raises(RunError, match=r"data/rows\.json is damaged"):
+        verify(home, folder)
+    for entry in said["phases"]:
+        entry["status"] = "failed"
+    (folder / "run.json").write_text(json.dumps(said))
+    with pytest.raises(RunError, match="no phase ended well"):
+        verify(home, folder)
+    (folder / "run.json").write_text("{")
+    with pytest.raises(RunError, match="missing or damaged"):
+        verify(home, folder)
+    assert not list((home / "runs").glob(".verify*"))
+
+
+def side(folder: Path, *trace: Mapping[str, Any], **said: Any) -> Side:
+    """A run of one phase, data, with this trace and manifest."""
+    (folder / "data").mkdir(parents=True)
+    lines = [json.dumps({"sha256": "", "digest": "", **record}) for record in trace]
+    (folder / "data" / "trace.jsonl").write_text("\n".join(lines) + "\n")
+    notebook = tiny.phase_notebook("1", phase="data")
+    (folder / "data" / "notebook.ipynb").write_text(json.dumps(notebook))
+    phases = [{"name": "data", "status": "done", "key": said.pop("key", "k")}]
+    return Side(folder, {"run": folder.name, "phases": phases, **said})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cause"),
+    [
+        ({"environment": {"python": "3.11.1"}}, {"environment": {"python": "3.11.2"}},
+         ("environment", "python 3.11.1 → 3.11.2")),
+        ({"environment": {"distributions": {"pandas": "1"}}}, {"environment": {"distributions": {"pandas": "2"}}},
+         ("environment", "pandas 1 → 2")),
+        ({"environment": {"hash_seed": "0"}}, {"environment": {"hash_seed": "1"}}, ("seed", "hash_seed 0 → 1")),
+        ({"environment": {"fingerprint": {"project": "a", "python": "x"}}},
+         {"environment": {"fingerprint": {"project": "b", "python": "y"}}},
+         ("code", "the project's own modules changed")),
+        ({"parameters": {"data": {"seed": 1}}}, {"parameters": {"data": {"seed": 2}}}, ("seed", "seed 1 → 2")),
+        ({"parameters": {"data": {"n": 1}}}, {"parameters": {"data": {}}}, ("parameters", "n 1 → none")),
+        ({"key": "a"}, {"key": "b"}, ("environment", "a module of the project or of mlopskit changed, "
+         "or a distribution that run.json does not list")),
+    ],
+)  # fmt: skip
+def test_what_the_manifests_tell_apart_is_the_cause(
+    before: dict[str, Any], after: dict[str, Any], cause: tuple[str, str], tmp_path: Path
+) -> None:
+    found = causes_of("data", side(tmp_path / "a", **before), side(tmp_path / "b", **after), project=tmp_path)
+    assert [(item.kind, item.text) for item in found] == [cause]
+
+
+@pytest.mark.parametrize(
+    ("op", "name", "cause"),
+    [
+        ("source", "mlops.toml", ("project", "mlops.toml changed")),
+        ("source", "rows.csv", ("data", "rows.csv changed")),
+        ("listing", "images/*", ("data", "the files images/* are others")),
+        ("env", "HOME", ("environment", "the environment variable HOME changed")),
+        ("live", "postgresql", ("data", "it reads a live source (postgresql)")),
+        ("read", "scope/data.json", ("upstream", "scope/data.json, which it reads, already differs")),
+    ],
+)
+def test_what_the_traces_tell_apart_is_the_cause(op: str, name: str, cause: tuple[str, str], tmp_path: Path) -> None:
+    sides = (side(tmp_path / x, {"op": op, "name": name, "sha256": x, "digest": x}) for x in "ab")
+    found = causes_of("data", *sides, project=tmp_path)
+    assert [(item.kind, item.text) for item in found] == [cause]
+
+
+def test_a_phase_that_reads_a_clock_is_told_so_and_its_own_artefacts_are_no_cause(tmp_path: Path) -> None:
+    trace = [{"op": "read", "name": "data/own.json"}, {"op": "read", "name": "model/took.json", "volatile": True}]
+    sides = (side(tmp_path / x, *({**item, "digest": x} for item in trace)) for x in "ab")
+    (cause,) = causes_of("data", *sides, project=tmp_path)
+    assert (cause.kind, cause.text) == ("nondeterminism", "it reads model/took.json, which measures time")
+
+
+def test_recorded_values_of_every_type_come_back_as_they_were(tmp_path: Path) -> None:
+    cell = 'a: float = 1.0\nb: "str | None" = "x"\nc: list = [1]\nd: bool = True\ne: "list[float]" = [1.0]'
+    home = tmp_path / "project"
+    phases = tiny.make_project(home, {"data": tiny.phase_notebook("1", phase="data", parameters=cell)})
+    recorded = {"a": "inf", "b": None, "c": [2, "3"], "d": False, "e": [0.5, "-inf"], "gone": 1}
+    planned = planned_as(home, tmp_path, Side(tmp_path, {"parameters": {"data": recorded}}), phases)
+    given = {"a": float("inf"), "b": None, "c": [2, "3"], "d": False, "e": [0.5, float("-inf")]}
+    assert planned.parameters["data"].given == given
+    assert arguments_of(planned)[:4] == ["data.a=inf", "data.b=none", 'data.c=[2, "3"]', "data.d=false"]
+
+
+def test_the_requirements_are_the_recorded_versions_and_mlopskit_from_where_it_is() -> None:
+    said = fresh.requirements_of({"distributions": {"mlopskit": "9.9", "pandas": "3.0.1", "a": "1"}})
+    assert said[-2:] == ["a==1", "pandas==3.0.1"]
+    assert "mlopskit==9.9" in said or Path(said[-3]).is_dir()
+
+
+def test_a_version_that_cannot_be_had_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setattr(fresh, "_own_requirement", lambda _: [])
+    with pytest.raises(RunError, match=r"cannot be installed: .*no-such-thing==0\.1"):
+        fresh.make_environment(tmp_path / "env", {"distributions": {"no-such-thing": "0.1"}})
+
+
+def test_another_python_is_looked_for_by_its_version(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"no python2\.99"):
+        fresh.make_environment(tmp_path / "env", {"python": "2.99.1"})
+
+
+def test_a_run_by_another_interpreter_is_compared(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fresh, "make_environment", lambda *_: Path(sys.executable))
+    found = again(home, env=True)
+    assert (found.differences, found.artefacts) == ((), 2)
+
+
+def test_the_command_says_causes_and_exit_code(home: Path) -> None:
+    app = typer.Typer()
+    app.command("verify")(command)
+    done = CliRunner().invoke(app, ["latest", "--cold", "--project", str(home)], standalone_mode=False)
+    assert (done.return_value, "reproduced: 2 artefacts and 8 cells" in done.stdout) == (0, True), done.output
+    (home / "rows.csv").write_text("bought,age\nno,1\n")
+    done = CliRunner().invoke(app, ["--json", "--cold", "--project", str(home)], standalone_mode=False)
+    said = json.loads(done.stdout)
+    assert (done.return_value, said["status"]) == (3, "not-reproduced")
+    assert said["differences"][0]["causes"][0] == {"kind": "data", "text": "rows.csv changed", "phase": "data"}
