@@ -57,10 +57,11 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None] | None
     """Import and fork kernels until the other end closes; return None in the server, a kernel's program in a child."""
     running: dict[int, int] = {}
     waiting: list[tuple[dict[str, Any], list[int]]] = []
+    server = os.getpid()
     with selectors.DefaultSelector() as ready:
         ready.register(channel, selectors.EVENT_READ)
         while True:
-            for key, _ in ready.select(0 if preload.left else None):
+            for key, _ in ready.select(0 if preload.left or waiting else None):
                 if key.fileobj is not channel:
                     _report(channel, running.pop(key.fd), key.fd, ready)
                     continue
@@ -81,7 +82,7 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None] | None
                 channel.close()
                 for descriptor in [*running, *(number for _, numbers in waiting for number in numbers)]:
                     os.close(descriptor)
-                return lambda: _become_kernel(request, descriptors)
+                return lambda: _become_kernel(request, descriptors, server)
             _watch(pid, descriptors, running, ready)
             _send(channel, {"pid": pid})
             served, request, message = None, {}, b""  # its secrets are none of the next child's business
@@ -110,13 +111,13 @@ def _send(channel: socket.socket, answer: dict[str, Any]) -> None:
 
 def _kill(pids: Any) -> None:
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
+        for kill in (os.killpg, os.kill):  # a child that was forked this moment leads no group yet
+            with contextlib.suppress(ProcessLookupError):
+                kill(pid, signal.SIGKILL)
 
 
-def _become_kernel(request: dict[str, Any], descriptors: Sequence[int]) -> None:
+def _become_kernel(request: dict[str, Any], descriptors: Sequence[int], server: int) -> None:
     """Turn a forked child into the kernel that was asked for; nothing of the server's own state is left."""
-    server = os.getppid()
     gc.freeze()  # what the server made is not the kernel's to collect: its pages stay shared
     gc.enable()
     os.setsid()
