@@ -16,8 +16,8 @@ import pytest
 from mlopskit.errors import RunError, UsageError
 from mlopskit.runner import PHASES, Outcome
 from mlopskit.runner.manifest import Manifest, PhaseEntry
+from mlopskit.runner.outcome import judge
 from mlopskit.runner.phases import select
-from mlopskit.runner.pipeline import judge
 
 pytestmark = pytest.mark.notebooks
 

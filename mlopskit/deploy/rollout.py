@@ -21,7 +21,7 @@ from mlopskit.data.columns import Target
 from mlopskit.deploy.client import Server
 from mlopskit.deploy.compared import Pairs, Sent
 from mlopskit.errors import DeployError, listing
-from mlopskit.runs import FrozenScope
+from mlopskit.runs.frozen import FrozenScope
 from mlopskit.scope import Scope
 
 STRATEGIES = ("shadow", "canary", "blue-green")

@@ -9,7 +9,7 @@ from mlopskit.errors import MetricError, listing, nearest
 from mlopskit.metrics.registry import get_metric
 
 if TYPE_CHECKING:
-    from mlopskit.runs import FrozenScope
+    from mlopskit.runs.frozen import FrozenScope
     from mlopskit.scope import Baseline, Criterion, Scope
 
 

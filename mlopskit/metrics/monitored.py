@@ -11,7 +11,7 @@ from mlopskit.errors import listing, nearest
 from mlopskit.metrics.registry import METRICS
 
 if TYPE_CHECKING:
-    from mlopskit.runs import FrozenScope
+    from mlopskit.runs.frozen import FrozenScope
     from mlopskit.scope import Scope
 
 LATENCIES = {"latency_p50_ms": 0.50, "latency_p95_ms": 0.95, "latency_p99_ms": 0.99}

@@ -10,7 +10,7 @@ import pandas as pd
 from mlopskit.errors import ProjectError
 from mlopskit.metrics import METRICS
 from mlopskit.metrics.monitored import INPUT_METRICS, SOFTWARE_METRICS, threshold_problems
-from mlopskit.runs import FrozenScope
+from mlopskit.runs.frozen import FrozenScope
 from mlopskit.scope import PROJECT_FILE, Monitoring, Scope
 
 OUTPUTS = ("score", "prediction")

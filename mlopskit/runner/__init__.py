@@ -11,14 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlopskit.runner.outcome import Outcome
     from mlopskit.runner.phases import PHASES, Phase
-    from mlopskit.runner.pipeline import Outcome, execute
+    from mlopskit.runner.pipeline import execute
     from mlopskit.runner.planning import Choice, Plan, plan
 
 _HOMES = {
     "PHASES": "mlopskit.runner.phases",
     "Choice": "mlopskit.runner.planning",
-    "Outcome": "mlopskit.runner.pipeline",
+    "Outcome": "mlopskit.runner.outcome",
     "Phase": "mlopskit.runner.phases",
     "Plan": "mlopskit.runner.planning",
     "execute": "mlopskit.runner.pipeline",

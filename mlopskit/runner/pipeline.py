@@ -23,12 +23,13 @@ from mlopskit.runner.execution import Ending, Order
 from mlopskit.runner.fingerprint import fingerprint
 from mlopskit.runner.interruption import Interruption
 from mlopskit.runner.manifest import ENDED_WELL, Manifest, PhaseEntry
+from mlopskit.runner.outcome import Outcome, judge
 from mlopskit.runner.phases import Phase, ancestors, parents
 from mlopskit.runner.planning import Plan
 from mlopskit.runner.presence import present
 from mlopskit.runner.warm import ForkServer
 from mlopskit.runner.worker import Worker
-from mlopskit.runs import is_finished, read_trace
+from mlopskit.runs import read_trace
 
 Event = Mapping[str, Any]
 Listener = Callable[[Event], None]
@@ -58,31 +59,6 @@ def execute(plan: Plan, *, listener: Listener = lambda _: None, server: ForkServ
         When the run folder cannot be made.
     """
     return _Execution(plan, listener, server).run()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a run.
-
-    Attributes
-    ----------
-    folder : Path
-        The run folder.
-    manifest : Manifest
-        What ``run.json`` says.
-    report : Path or None
-        The report, unless it could not be rendered.
-    """
-
-    folder: Path
-    manifest: Manifest
-    report: Path | None
-
-    @property
-    def exit_code(self) -> int:
-        """0 passed; 1 failed or interrupted; 3 a criterion was not met; 4 monitoring raised an alert."""
-        codes = {"failed": 1, "interrupted": 1, "criteria-not-met": 3}
-        return codes.get(self.manifest.status, 4 if self.manifest.alerts else 0)
 
 
 @dataclass
@@ -185,7 +161,7 @@ class _Execution:
         elif blocking is not None:
             entry.reason = f"{blocking.name} did not end well"
         elif name not in self.plan.chosen:
-            self._reuse(self._phase(name), entry)
+            self._reuse(entry)
         else:
             return self.plan.reuse and self._reuse_unchanged(entry, behind)
         return True
@@ -250,13 +226,17 @@ class _Execution:
                 entry.reason = f"will not be reused: {never}"
         self._ended(name)
 
-    def _reuse(self, phase: Phase, entry: PhaseEntry) -> None:
-        base = self.plan.base
+    def _reuse(self, entry: PhaseEntry) -> None:
+        base, name = self.plan.base, entry.name
         if base is None:
             entry.reason = "left out"
             return
-        before = self._previous(base, phase)
-        misfit = self._misfit(base, phase, before)
+        wanted = self.plan.parameters.get(name)
+        before = reuse.previous(base, name, otherwise=portable(wanted.values) if wanted else {})
+        demanded = wanted if name not in self.plan.needed else None
+        misfit = reuse.misfit(
+            base, name, before, wanted=demanded, current=self._digests([item.name for item in self.manifest.phases])
+        )
         if misfit is not None:
             entry.reason = f"left out, and {misfit}"
             return
@@ -266,7 +246,7 @@ class _Execution:
             entry.reason = f"left out, and {error}"
             return
         entry.key = before.key
-        self.manifest.parameters[phase.name] = before.parameters
+        self.manifest.parameters[name] = before.parameters
 
     def _copy(self, base: Path, entry: PhaseEntry, *, reason: str) -> None:
         reuse.copy_phase(base, self.folder, entry.name)
@@ -274,23 +254,6 @@ class _Execution:
         entry.take_trace(self.folder / entry.name)
         cache.remember(self.plan.runs, entry.key, self.folder.name)
         lineage.append(self.folder, [lineage.ended(self.folder.name, self.manifest.project, entry, when=_now())])
-
-    def _previous(self, base: Path, phase: Phase) -> reuse.Previous:
-        """Return what the base run says of a phase; a damaged manifest says nothing."""
-        values = self.plan.parameters[phase.name].values if phase.name in self.plan.parameters else {}
-        return reuse.previous(base, phase.name, otherwise=portable(values))
-
-    def _misfit(self, base: Path, phase: Phase, before: reuse.Previous) -> str | None:
-        """Say why the base run's results of a phase do not belong into this run, or None."""
-        if not (base / phase.name).is_dir() or not is_finished(base / phase.name):
-            return f"{base.name} has no finished results of it"
-        stale = reuse.outdated(base, phase.name, self._digests([entry.name for entry in self.manifest.phases]))
-        if stale is not None:
-            return f"its results in {base.name} were made from another {stale}"
-        wanted = self.plan.parameters.get(phase.name)
-        if phase.name not in self.plan.needed and wanted and portable(wanted.values) != before.parameters:
-            return f"its results in {base.name} were made with other parameters"
-        return None
 
     def _conclude(self, *, interrupted: bool) -> Outcome:
         """Gather what was found, write the last manifest, move ``latest``, render the report."""
@@ -334,15 +297,6 @@ class _Execution:
 
     def _tell(self, event: str, **content: Any) -> None:
         self.listener({"event": event, **content})
-
-
-def judge(made: Manifest, *, interrupted: bool) -> str:
-    """Return the status of a run from what its phases did and which criteria were met."""
-    if any(entry.status in manifest.ENDED_BADLY for entry in made.phases):
-        return "interrupted" if interrupted else "failed"
-    if interrupted and not made.complete:
-        return "interrupted"
-    return "passed" if all(findings.is_met(item) for item in made.criteria) else "criteria-not-met"
 
 
 def _make_folder(runs: Path, when: dt.datetime) -> Path:

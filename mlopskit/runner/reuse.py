@@ -150,6 +150,34 @@ def outdated(base: Path, phase: str, current: Mapping[str, str]) -> str | None:
     return None
 
 
+def misfit(
+    base: Path, phase: str, before: Previous, *, wanted: Parameters | None, current: Mapping[str, str]
+) -> str | None:
+    """Say why the base run's results of a phase do not belong into this run, or None.
+
+    Parameters
+    ----------
+    base : Path
+        Run folder that holds the phase.
+    phase : str
+        Its name.
+    before : Previous
+        What the base run's manifest says of it.
+    wanted : Parameters, optional
+        Parameters that its results must have been made with; None where any will do.
+    current : mapping
+        ``phase/file`` → content digest of what this run has so far.
+    """
+    if not (base / phase).is_dir() or not is_finished(base / phase):
+        return f"{base.name} has no finished results of it"
+    stale = outdated(base, phase, current)
+    if stale is not None:
+        return f"its results in {base.name} were made from another {stale}"
+    if wanted is not None and portable(wanted.values) != before.parameters:
+        return f"its results in {base.name} were made with other parameters"
+    return None
+
+
 def _copy(source: str, target: str) -> str:
     """Copy a file, sharing blocks where the file system offers it."""
     try:

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from mlopskit.errors import ProjectError, listing, nearest
+from mlopskit.scope import PROJECT_FILE
 from mlopskit.scope.tables import Baseline, Criterion, Data, Deployment, Model, Monitoring, PhaseTable, Project, _Table
 
-PROJECT_FILE = "mlops.toml"
 TABLES = ("project", "data", "model", "baseline", "criterion", "deployment", "monitoring")
 
 

@@ -1,150 +1,30 @@
-"""One run: a folder that anyone can read, compare, repeat and share.
-
-Each phase reads what earlier phases wrote and writes only its own. What it read and wrote is recorded with SHA-256 as
-it happens, in ``<phase>/trace.jsonl``; manifest, lineage, caching and comparison all come from that record. Batch runs
-live in ``runs/<UTC time>-<6 hex>``; a notebook run by hand writes to ``runs/scratch``, which falls through, by whole
-phases, to one finished run.
-"""
+"""One phase's view of one run folder: artefacts in and out, each recorded with its hash."""
 
 from __future__ import annotations
 
-import hashlib
 import html
 import json
 import os
-import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlopskit import artefacts
-from mlopskit.errors import ProjectError, RunError
-from mlopskit.scope import PROJECT_FILE, Baseline, Criterion, Data, Deployment, Model, Monitoring, Project, Scope
+from mlopskit.errors import RunError
+from mlopskit.runs.trace import TRACE, Record, env_hash, is_finished, listing_hash, read_trace, written
+from mlopskit.scope import PROJECT_FILE
+
+if TYPE_CHECKING:
+    from mlopskit.runs.frozen import FrozenScope
+    from mlopskit.scope import Scope
 
 T = TypeVar("T")
 
 SCRATCH = "scratch"
-TRACE = "trace.jsonl"
-
-
-@dataclass(frozen=True)
-class Record:
-    """One line of a phase's trace.
-
-    Attributes
-    ----------
-    op : str
-        ``write`` and ``read`` of an artefact; ``source`` for a file outside the runs, ``absent`` for what was looked
-        for and not found, ``listing`` for the names in a folder, ``env`` for an environment variable; ``live`` for a
-        database or URL, ``effect`` for a change to the outside world, ``changed`` for a file that was written to while
-        the phase read it: none of these three can be reused; ``finish`` at the end of the notebook.
-    name : str
-        ``phase/file`` for artefacts, the path or a description for the rest.
-    sha256, digest : str
-        Of the bytes, and of the content (they differ for models only).
-    bytes : int
-        Size on disk.
-    volatile : bool
-        True for what measures time and is left out of equality.
-    """
-
-    op: str
-    name: str
-    sha256: str = ""
-    digest: str = ""
-    bytes: int = 0
-    volatile: bool = False
-
-
-def read_trace(folder: Path) -> list[Record]:
-    """Return the records of a phase folder, oldest first; a torn last line (a killed kernel) is left out."""
-    path = folder / TRACE
-    if not path.exists():
-        return []
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(Record(**json.loads(line)))
-        except (ValueError, TypeError):
-            break
-    return records
-
-
-def is_finished(folder: Path) -> bool:
-    """Tell whether the phase in `folder` ran to its end."""
-    return any(record.op == "finish" for record in read_trace(folder))
-
-
-def written(folder: Path) -> dict[str, Record]:
-    """Return what a phase wrote: file name → its last record."""
-    return {Path(record.name).name: record for record in read_trace(folder) if record.op == "write"}
-
-
-def listing_hash(paths: Iterable[Path]) -> str:
-    """Return the hash by which a listing is compared: of the names, not of what is in the files."""
-    return hashlib.sha256("\0".join(path.name for path in paths).encode()).hexdigest()
-
-
-def env_hash(value: str | None) -> str:
-    """Return the hash by which an environment variable is compared; one that is not set differs from an empty one."""
-    return hashlib.sha256(b"unset" if value is None else b"=" + value.encode()).hexdigest()
-
-
-def _state_of(path: Path) -> tuple[int, int] | None:
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return state.st_size, state.st_mtime_ns
-
-
-@dataclass(frozen=True)
-class FrozenScope:
-    """The project file as this run froze it; a table is read, and recorded as read, when it is first used."""
-
-    run: Run
-
-    def _table(self, name: str) -> Any:
-        return self.run.read(f"scope/{name}")
-
-    @cached_property
-    def project(self) -> Project:
-        """Question, decision and roles."""
-        return Project.model_validate(self._table("project"))
-
-    @cached_property
-    def data(self) -> Data:
-        """Source, target and the columns' meaning."""
-        return Data.model_validate(self._table("data"))
-
-    @cached_property
-    def model(self) -> Model:
-        """Headline metric, candidates, budget."""
-        return Model.model_validate(self._table("model"))
-
-    @cached_property
-    def baseline(self) -> list[Baseline]:
-        """What the model has to beat."""
-        return [Baseline.model_validate(item) for item in self._table("baseline")]
-
-    @cached_property
-    def criterion(self) -> list[Criterion]:
-        """What makes the model acceptable."""
-        return [Criterion.model_validate(item) for item in self._table("criterion")]
-
-    @cached_property
-    def deployment(self) -> Deployment:
-        """The six questions, strategy and automation."""
-        return Deployment.model_validate(self._table("deployment"))
-
-    @cached_property
-    def monitoring(self) -> Monitoring:
-        """Windows, thresholds, who is told."""
-        return Monitoring.model_validate(self._table("monitoring"))
 
 
 class Run:
@@ -178,10 +58,14 @@ class Run:
     @cached_property
     def scope(self) -> FrozenScope:
         """The project file as the scope phase froze it."""
+        from mlopskit.runs.frozen import FrozenScope  # what only looks at runs need not load the tables
+
         return FrozenScope(self)
 
     def load_project_file(self) -> Scope:
         """Read and check ``mlops.toml`` itself; only the scope phase does."""
+        from mlopskit.scope import Scope
+
         return Scope.load(self.source_file(PROJECT_FILE))
 
     def freeze(self, scope: Scope) -> None:
@@ -379,6 +263,14 @@ class Run:
         return artefacts.load_model(path, also_trust=self.scope.model.own_types)
 
 
+def _state_of(path: Path) -> tuple[int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns
+
+
 @dataclass(frozen=True)
 class Artefacts:
     """What a phase wrote, as its notebook shows it at the end."""
@@ -402,75 +294,3 @@ class Artefacts:
     @staticmethod
     def _digest(record: Record) -> str:
         return "measures time, so it differs from run to run" if record.volatile else record.digest[:12]
-
-
-def find_project(start: Path | None = None) -> Path:
-    """Return the folder that holds ``mlops.toml``.
-
-    Looked for at ``MLOPSKIT_PROJECT``, then from the notebook of the Jupyter session upwards, then from the working
-    directory (or `start`) upwards.
-
-    Raises
-    ------
-    ProjectError
-        When none holds one; names the places.
-    """
-    named = os.environ.get("MLOPSKIT_PROJECT")
-    tried: list[str] = []
-    if named and start is None:
-        folder = Path(named)
-        folder = folder.parent if folder.name == PROJECT_FILE else folder
-        if (folder / PROJECT_FILE).is_file():
-            return folder.resolve()
-        tried.append(f"MLOPSKIT_PROJECT ({named})")
-    session = os.environ.get("JPY_SESSION_NAME")
-    places = [Path(session).parent] if session and start is None and Path(session).is_absolute() else []
-    for place in [*places, start or Path.cwd()]:
-        for folder in (place.resolve(), *place.resolve().parents):
-            if (folder / PROJECT_FILE).is_file():
-                return folder
-        tried.append(f"{place} and the folders above it")
-    raise ProjectError.from_missing(tried)
-
-
-def latest_run(runs: Path) -> Path | None:
-    """Return the newest run whose phases all ended well, as ``runs/latest`` names it."""
-    pointer = runs / "latest"
-    if not pointer.is_file():
-        return None
-    folder = runs / pointer.read_text(encoding="utf-8").strip()
-    return folder if (folder / "run.json").is_file() else None
-
-
-def open_run(phase: str) -> Run:
-    """Open the run that a notebook works in; the first line of every phase.
-
-    In a batch run the runner names the folder (``MLOPSKIT_RUN``) and the phase (``MLOPSKIT_PHASE``). By hand, or under
-    plain papermill, it is ``runs/scratch`` of the project; the phase starts afresh there, and earlier phases are read
-    from scratch or else from the one finished run that scratch is pinned to.
-
-    Raises
-    ------
-    ProjectError
-        When no project is found.
-    """
-    phase = os.environ.get("MLOPSKIT_PHASE", phase)
-    project = find_project()
-    named = os.environ.get("MLOPSKIT_RUN")
-    if named:
-        return Run(project, Path(named), phase)
-    return _open_scratch(project, phase)
-
-
-def _open_scratch(project: Path, phase: str) -> Run:
-    runs = project / "runs"
-    folder = runs / SCRATCH
-    pin = folder / "base"
-    if not pin.exists():
-        base = latest_run(runs)
-        artefacts.write_text(pin, f"{base.name if base else ''}\n")
-    name = pin.read_text(encoding="utf-8").strip()
-    base_folder = runs / name if name and (runs / name / "run.json").exists() else None
-    if (folder / phase).exists():
-        shutil.rmtree(folder / phase)
-    return Run(project, folder, phase, base=base_folder)
