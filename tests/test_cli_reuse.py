@@ -80,3 +80,17 @@ def test_resume_of_what_needs_none_says_which_run_stands(own: Path, capsys: pyte
 def test_resume_refuses_what_contradicts_it(own: Path, other: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(["run", "--resume", "latest", *other]) == 2
     assert "--resume goes on with a whole run" in capsys.readouterr().err
+
+
+def test_a_run_that_goes_on_shows_its_phase_as_running(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second phase asks from within what `show` says of its own run."""
+    path = own / "notebooks" / "2_count.ipynb"
+    asked = "[sys.executable, '-m', 'mlopskit', 'show', run.folder.name]"
+    body = f"import subprocess, sys\\nrun.write('said', subprocess.check_output({asked}, text=True))"
+    path.write_text(path.read_text(encoding="utf-8").replace(json.dumps(BODIES["count"])[1:-1], body), encoding="utf-8")
+    events(capsys)
+    (said,) = own.glob("runs/2*/count/said.md")
+    lines = said.read_text(encoding="utf-8").splitlines()
+    assert "▸ running" in lines[0]
+    assert ["done" in line for line in lines if "read " in line] == [True]
+    assert ["running" in line for line in lines if "count " in line] == [True]

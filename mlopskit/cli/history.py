@@ -119,11 +119,22 @@ def show(
     typer.echo("  ".join([said["run"], words.status(item.status), words.seconds(item.seconds), _marks(item)]).rstrip())
     if said.get("headline"):
         typer.echo(f"  {words.safe(headline_text(said['headline']))}")
-    for title, lines in _sections(said):
+    for title, lines in _sections(_as_it_goes(said) if item.status == "running" else said):
         if lines:
             typer.echo("\n".join([f"\n{title}", *lines]))
     report = folder / "report.html"
     typer.echo(f"\n{report if report.is_file() else 'no report; `mlopskit report` renders one'}")
+
+
+def _as_it_goes(said: dict[str, Any]) -> dict[str, Any]:
+    """Return what a manifest says while its runner lives: the phase that would count as killed is at work."""
+    from mlopskit.runner.manifest import RUNNER_DIED
+
+    entries = [
+        {**item, "status": "running", "error": None, "reason": "at work"} if item["error"] == RUNNER_DIED else item
+        for item in said["phases"]
+    ]
+    return {**said, "phases": entries}
 
 
 def _sections(said: dict[str, Any]) -> list[tuple[str, list[str]]]:
