@@ -1,7 +1,8 @@
 """The small grammar of a parameter's declaration: its literal, its type, and the comment that limits it.
 
-A type is a name, ``list[name]``, ``Literal[...]`` or one of these with ``| None``, quoted where a name would need
-an import. A comment is ``low..high: help`` (either end may be left out), ``a | b: help``, or just help.
+A type is a name, ``list[name]``, ``Literal[...]``, ``list[Literal[...]]`` or one of these with ``| None``, quoted where
+a name would need an import; an ``enum`` is text with choices. A comment is ``low..high: help`` (either end may be left
+out), ``a | b: help``, or just help. Limits of a list hold for each of its items.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from mlopskit.errors import listing, nearest
 from mlopskit.values import Text
 
 _RANGE = re.compile(r"^(?P<low>\S*?)\.\.(?P<high>\S*?)(?:$|:$|:\s+(?P<help>.*)$|\s+(?P<rest>.*)$)")
+_RANGED = ("int", "float", "date", "datetime")
+_LITERAL = re.compile(r"(?:typing\.)?Literal(\[.*\])")
 _CHOICES = re.compile(r"^(?P<names>[^|:]+(?:\|[^|:]+)+)(?::\s*(?P<help>.*))?$")
 
 
@@ -26,14 +29,22 @@ def comments(source: str) -> dict[int, str]:
     return {token.start[0]: token.string.lstrip("#").strip() for token in tokens if token.type == tokenize.COMMENT}
 
 
+class _Floats(ast.NodeTransformer):
+    """Puts numbers in the place of ``float("nan")`` and its like."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if ast.unparse(node.func) == "float" and len(node.args) == 1 and not node.keywords:
+            return ast.Constant(float(ast.literal_eval(node.args[0])))
+        return node
+
+
 def literal(node: ast.expr) -> Any:
     """Evaluate a literal; ``float("nan")`` and its like count as one, because Python has no other way to write them."""
-    if isinstance(node, ast.Call) and ast.unparse(node.func) == "float" and len(node.args) == 1 and not node.keywords:
-        return float(ast.literal_eval(node.args[0]))
+    spelled = ast.unparse(node)
     try:
-        value = ast.literal_eval(node)
-    except ValueError:
-        raise ValueError(f"`{ast.unparse(node)}` is not a literal; write the value itself") from None
+        value = ast.literal_eval(_Floats().visit(node))
+    except (ValueError, TypeError):
+        raise ValueError(f"`{spelled}` is not a literal; write the value itself") from None
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -53,12 +64,32 @@ def parse_type(spelled: str) -> tuple[str, str, bool, tuple[Any, ...]]:
         raise ValueError(
             f"`{spelled}` is not one type; known are {listing(values.TYPES, limit=20)}, each with `| None`"
         )
-    if literal := re.fullmatch(r"(?:typing\.)?Literal(\[.*\])", rest[0]):
-        choices = tuple(ast.literal_eval(literal[1]))
-        return type(choices[0]).__name__, "", optional, choices
+    if literal := _LITERAL.fullmatch(rest[0]):
+        kind, choices, empty = _choices(literal[1], spelled)
+        return kind, "", optional or empty, choices
     base, _, inner = rest[0].partition("[")
-    kind, item = _known_type(base, spelled), inner.rstrip("]").strip()
-    return kind, _known_type(item, spelled) if item and kind == "list" and item != "Any" else "", optional, ()
+    kind, item = _known_type(base, spelled), inner.removesuffix("]").strip()
+    if (kind != "list" and re.search(r"\bsecret\b", item)) or item == "secret":
+        raise ValueError(f"`{spelled}` holds secrets; give each a parameter of its own")
+    if kind != "list" or item in {"", "Any"}:
+        return kind, "", optional, ()
+    if literal := _LITERAL.fullmatch(item):
+        item, choices, _ = _choices(literal[1], spelled)
+        return kind, item, optional, choices
+    return kind, _known_type(item, spelled), optional, ()
+
+
+def _choices(listed: str, spelled: str) -> tuple[str, tuple[Any, ...], bool]:
+    """Return the type of a ``Literal``, its choices, and whether None is one of them."""
+    try:
+        found = tuple(ast.literal_eval(listed))
+    except (ValueError, SyntaxError):
+        found = ()
+    choices = tuple(choice for choice in found if choice is not None)
+    kinds = {type(choice).__name__ for choice in choices}
+    if len(kinds) != 1 or not kinds <= {"int", "float", "bool", "str"}:
+        raise ValueError(f"`{spelled}` does not list values of one type, as in Literal['a', 'b']")
+    return kinds.pop(), choices, len(choices) < len(found)
 
 
 def _known_type(name: str, spelled: str) -> str:
@@ -72,18 +103,40 @@ def _known_type(name: str, spelled: str) -> str:
 
 def parse_comment(comment: str, kind: str) -> tuple[str, Any, Any, tuple[Any, ...]]:
     """Return help, low, high and choices; what does not parse as limits is help."""
-    if ranged := _RANGE.match(comment):
+    if ranged := _RANGE.match(_tight(comment, kind)):
         low, high = (_limit(ranged[side], kind) for side in ("low", "high"))
         return (ranged["help"] or ranged["rest"] or "").strip(), low, high, ()
-    if kind not in {"list", "dict", "bool", "secret"} and (several := _CHOICES.match(comment)):
+    several = _CHOICES.match(comment)
+    if several and kind == "list":
+        raise ValueError(f"`{several['names'].strip()}` needs the type of the items; write list[str], for example")
+    if several and kind not in {"dict", "bool", "secret"}:
         names = [part.strip() for part in several["names"].split("|")]
-        return (several["help"] or "").strip(), None, None, tuple(values.convert(Text(name), kind) for name in names)
+        return (several["help"] or "").strip(), None, None, tuple(_read(name, kind, "choice") for name in names)
     return comment, None, None, ()
+
+
+def _tight(comment: str, kind: str) -> str:
+    """Take the spaces out of ``low .. high`` where `low` is a value of that kind: nobody means that as help."""
+    spaced = re.match(r"(\S+)\s+\.\.\s*", comment)
+    if spaced is None or kind not in _RANGED:
+        return comment
+    try:
+        values.convert(Text(spaced[1]), kind)
+    except ValueError:
+        return comment
+    return f"{spaced[1]}..{comment[spaced.end() :]}"
+
+
+def _read(text: str, kind: str, what: str) -> Any:
+    try:
+        return values.convert(Text(text), kind)
+    except ValueError as error:
+        raise ValueError(f"the {what} `{text}` in its comment {error}") from None
 
 
 def _limit(text: str, kind: str) -> Any:
     if not text:
         return None
-    if kind not in {"int", "float", "date", "datetime"}:
+    if kind not in _RANGED:
         raise ValueError(f"a {kind} has no range; take `{text}..` out of its comment")
-    return values.convert(Text(text), kind)
+    return _read(text, kind, "limit")

@@ -17,6 +17,7 @@ problems at once.
 from __future__ import annotations
 
 import ast
+import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -106,10 +107,25 @@ class Parameter:
             raise ValueError(
                 f"is not one of {listing(self.choices, limit=30)}{nearest(str(value), map(str, self.choices))}"
             )
-        below = self.low is not None and not value >= self.low
-        above = self.high is not None and not value <= self.high
-        if below or above:
+        above = self.low is None or self.in_order(self.low, value)
+        below = self.high is None or self.in_order(value, self.high)
+        if not (above and below):
             raise ValueError(f"is out of range; allowed is {self.limits}")
+
+    def in_order(self, first: Any, second: Any) -> bool:
+        """Tell whether `first` is no greater than `second`; moments count by when they are, not as they are written.
+
+        Raises
+        ------
+        ValueError
+            When only one of two moments names its time zone.
+        """
+        if (self.item or self.type) == "datetime":
+            first, second = dt.datetime.fromisoformat(first), dt.datetime.fromisoformat(second)
+        try:
+            return bool(first <= second)
+        except TypeError:
+            raise ValueError(f"must name a time zone if and only if its limits {self.limits} do") from None
 
 
 def read_parameters(source: str) -> list[Parameter]:
@@ -168,9 +184,13 @@ def _complete(name: str, spelled: str, default: Any, comment: str, line: int) ->
     """Put type, limits and help together, and hold the default to them."""
     kind, item, optional, choices = grammar.parse_type(spelled)
     text, low, high, named = grammar.parse_comment(comment, item or kind)
+    if spelled.strip("'\"").startswith("enum") and not named:
+        raise ValueError(f"`{name}` is an enum without choices; name them in its comment, as in `# a | b: help`")
     parameter = Parameter(
         name, kind, default, optional or default is None, low, high, choices or named, text, item, line
     )  # fmt: skip
+    if low is not None and high is not None and not parameter.in_order(low, high):
+        raise ValueError(f"the range {parameter.limits} of `{name}` holds nothing; swap its ends")
     try:
         checked = parameter.check(default)
     except ValueError as error:

@@ -8,6 +8,7 @@ number where a float is wanted, and a TOML date where a date is. What comes out 
 from __future__ import annotations
 
 import ast
+import contextlib
 import datetime as dt
 import json
 import re
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
+_SHOWN = 200  # characters of a value that a message repeats
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
@@ -41,8 +43,16 @@ def convert(value: Any, kind: str) -> Any:
 
 
 def shown(value: Any, kind: str) -> str:
-    """Write a value for an error message; a secret is never repeated."""
-    return "…" if kind == "secret" else str(value) if isinstance(value, Text) else repr(value)
+    """Write a value for an error message, not endlessly long; a secret is never repeated."""
+    text = "…" if kind == "secret" else str(value) if isinstance(value, Text) else _spelled(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _spelled(value: Any) -> str:
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, a value of thousands of levels
+        return "…"
 
 
 def _wrong(value: Any, wanted: str) -> ValueError:
@@ -50,9 +60,15 @@ def _wrong(value: Any, wanted: str) -> ValueError:
     return ValueError(f"is not {wanted}" + ("" if isinstance(value, Text) else f" but {named}"))
 
 
+def _wrong_text(value: Any, wanted: str) -> ValueError:
+    """Say what is wrong where text is right, and this text is not."""
+    return ValueError(f"is not {wanted}") if isinstance(value, str) else _wrong(value, wanted)
+
+
 def _int(value: Any) -> int:
-    if isinstance(value, Text) and re.fullmatch(r"[+-]?\d[\d_]*", value.strip()):
-        return int(value)
+    if isinstance(value, Text):
+        with contextlib.suppress(ValueError):
+            return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise _wrong(value, "a whole number")
@@ -65,13 +81,15 @@ def _float(value: Any) -> float:
         except ValueError:
             raise _wrong(value, "a number") from None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        with contextlib.suppress(OverflowError):
+            return float(value)
+        raise ValueError("is too large for a float")
     raise _wrong(value, "a number")
 
 
 def _bool(value: Any) -> bool:
-    if isinstance(value, Text) and value.lower() in _TRUE | _FALSE:
-        return value.lower() in _TRUE
+    if isinstance(value, Text) and value.strip().lower() in _TRUE | _FALSE:
+        return value.strip().lower() in _TRUE
     if isinstance(value, bool):
         return value
     raise _wrong(value, "true or false")
@@ -86,7 +104,7 @@ def _str(value: Any) -> str:
 def _path(value: Any) -> str:
     if isinstance(value, str | PurePath) and str(value).strip():
         return str(value)
-    raise _wrong(value, "a path")
+    raise _wrong_text(value, "a path")
 
 
 def _date(value: Any) -> str:
@@ -95,7 +113,7 @@ def _date(value: Any) -> str:
     try:
         return dt.date.fromisoformat(_str(value)).isoformat()
     except ValueError:
-        raise _wrong(value, "a date like 1974-01-31") from None
+        raise _wrong_text(value, "a date like 1974-01-31") from None
 
 
 def _datetime(value: Any) -> str:
@@ -105,7 +123,7 @@ def _datetime(value: Any) -> str:
     try:
         return dt.datetime.fromisoformat(_str(value)).isoformat()
     except ValueError:
-        raise _wrong(value, "a date and time like 1974-01-31T12:00:00") from None
+        raise _wrong_text(value, "a date and time like 1974-01-31T12:00:00") from None
 
 
 def _parsed(text: str) -> Any:
@@ -113,7 +131,7 @@ def _parsed(text: str) -> Any:
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)
-        except (ValueError, SyntaxError):
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             continue
     return None
 
@@ -138,11 +156,19 @@ def _dict(value: Any) -> Any:
 
 
 def _jsonable(value: Any, wanted: str) -> Any:
-    """Dates inside become ISO strings; what JSON cannot hold is refused."""
+    """Dates inside become ISO strings; what JSON cannot hold is refused, and what it would hold as something else."""
+    if not _has_text_keys(value):
+        raise ValueError("has a key that is not text; put it in quotes")
     try:
         return json.loads(json.dumps(value, default=lambda item: _iso(item)))
-    except TypeError:
+    except (TypeError, ValueError, RecursionError):
         raise _wrong(value, wanted) from None
+
+
+def _has_text_keys(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _has_text_keys(item) for key, item in value.items())
+    return not isinstance(value, list | tuple) or all(_has_text_keys(item) for item in value)
 
 
 def _iso(value: Any) -> str:

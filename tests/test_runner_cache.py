@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,19 @@ def test_damaged_manifest_is_passed_over(lay: Any, tmp_path: Path) -> None:
     (made.folder / "run.json").write_text("{")
     assert standing(tmp_path, phases) is None
     assert statuses(again(phases, tmp_path)) == ["reused", "reused", "reused"]
+
+
+def test_content_counts_and_not_what_the_clock_said(lay: Any, tmp_path: Path) -> None:
+    """A clock that was set back gives a new file an old time, and an old one a time to come."""
+    phases, rows = lay(), tmp_path / "rows.csv"
+    made = again(phases, tmp_path)
+    stamp = rows.stat()
+    os.utime(rows, (4_000_000_000, 4_000_000_000))
+    assert standing(tmp_path, phases) == made.folder
+    rows.write_text("bought\nno\nyes\n")
+    os.utime(rows, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert rows.stat().st_size == stamp.st_size
+    assert statuses(again(phases, tmp_path))[0] == "done"
 
 
 def test_named_phases_are_executed_whatever_the_cache_holds(lay: Any, tmp_path: Path) -> None:

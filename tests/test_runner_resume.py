@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mlopskit.errors import RunError, UsageError
-from mlopskit.runner import Outcome, Phase, plan
+from mlopskit.runner import Outcome, Phase, cache, plan
 from mlopskit.runner.forecast import forecast
 from mlopskit.runner.grid import points
 
@@ -170,6 +170,33 @@ def test_kernel_killed_in_any_phase_is_gone_on_from(phases: tuple[Phase, ...], t
     assert (entry["status"], entry["error"]["signal"]) == ("killed", "SIGKILL")
     edit(tmp_path, struck, "work", BODIES[moment])
     assert digests(again(phases, tmp_path, resume=killed.folder.name)) == digests(run(tmp_path, phases))
+
+
+def test_phase_that_timed_out_is_gone_on_from(phases: tuple[Phase, ...], tmp_path: Path) -> None:
+    edit(tmp_path, phases[1], "work", "run.write('half', {'half': 1})\nimport time\ntime.sleep(600)")
+    ended = again(phases, tmp_path, limit=3.0)
+    assert [phase["status"] for phase in manifest_of(ended)["phases"]] == ["done", "timed-out", "never-ran"]
+    edit(tmp_path, phases[1], "work", BODIES["second"])
+    resumed = again(phases, tmp_path, resume=ended.folder.name)
+    assert [phase["status"] for phase in manifest_of(resumed)["phases"]] == ["reused", "done", "done"]
+    assert digests(resumed) == digests(run(tmp_path, phases))
+
+
+@pytest.mark.parametrize("damaged", ["first/rows.json", "first/trace.jsonl", "first/notebook.ipynb", ".cache"])
+def test_damage_to_what_was_finished_is_noticed_by_resume(
+    phases: tuple[Phase, ...], tmp_path: Path, damaged: str
+) -> None:
+    edit(tmp_path, phases[1], "work", "raise MemoryError")
+    failed = again(phases, tmp_path)
+    edit(tmp_path, phases[1], "work", BODIES["second"])
+    place = failed.folder.parent / ".cache" if damaged == ".cache" else failed.folder / damaged
+    for path in place.iterdir() if place.is_dir() else [place]:
+        path.write_bytes(b"\x00{damaged")
+    resumed = again(phases, tmp_path, resume=failed.folder.name)
+    assert manifest_of(resumed)["status"] == "passed"
+    assert cache.damaged(resumed.folder / "first") is None
+    json.loads((resumed.folder / "first" / "notebook.ipynb").read_text(encoding="utf-8"))
+    assert digests(resumed) == digests(run(tmp_path, phases))
 
 
 def test_two_runs_at_once_disturb_neither(phases: tuple[Phase, ...], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from mlopskit.cli import history, quantities
 from mlopskit.cli import shelf as commands
 from mlopskit.errors import RunError, UsageError
-from mlopskit.runner import marks
+from mlopskit.runner import leftovers, marks
 from mlopskit.runner.catalogue import choose, list_runs
 from mlopskit.runner.presence import present
 from mlopskit.runner.shelf import REMOVED, Rules, plan_pruning, prune
@@ -99,7 +100,7 @@ def test_marks_given_by_several_processes_at_once_are_all_kept(tmp_path: Path) -
     code = """
 import sys
 from pathlib import Path
-from mlopskit.runner import marks
+from mlopskit.runner import leftovers, marks
 for number in range(20):
     marks.tag(Path(sys.argv[1]), [f"{sys.argv[2]}-{number}"])
 """
@@ -293,3 +294,28 @@ def test_tags_and_pins_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "No run fits" in capsys.readouterr().out
     with pytest.raises(UsageError, match=r"no status 'pased'.*did you mean passed"):
         history.runs(status=["pased"], out=tmp_path)
+
+
+def test_what_a_kill_left_half_made_is_swept_once_its_maker_must_be_gone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(tmp_path, 1)
+    (tmp_path / name_of(2)).mkdir()
+    (tmp_path / name_of(3) / "data").mkdir(parents=True)  # something was written: somebody may want to look
+    (tmp_path / ".cache").mkdir()
+    drafts = [tmp_path / ".latest.0a1b2c3d.part", tmp_path / ".cache" / ".k.0a1b2c3d.part"]
+    for path in drafts:
+        path.touch()
+    (tmp_path / ".verify-1").mkdir()
+    (tmp_path / ".verify-2").mkdir()
+    (tmp_path / ".verify-2" / leftovers.KEPT).touch()
+    assert plan_pruning(tmp_path, Rules(keep=9)).abandoned == (".verify-1",)  # the others may be at work
+    for path in (*drafts, tmp_path / name_of(2), tmp_path / name_of(3)):
+        os.utime(path, (0, 0))
+    commands.prune(keep=9, out=tmp_path)
+    assert "Would sweep what a stopped command left half-made: .cache/.k" in capsys.readouterr().out
+    commands.prune(keep=9, yes=True, out=tmp_path, as_json=True)
+    swept = json.loads(capsys.readouterr().out)["abandoned"]
+    assert swept == [".cache/.k.0a1b2c3d.part", ".latest.0a1b2c3d.part", ".verify-1", name_of(2)]
+    left = {path.name for path in tmp_path.iterdir()} - {marks.LOCK}
+    assert left == {".cache", ".verify-2", name_of(1), name_of(3)}

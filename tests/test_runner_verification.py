@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +18,13 @@ from typer.testing import CliRunner
 
 from mlopskit.cli.verify import verify as command
 from mlopskit.errors import RunError
-from mlopskit.runner import Phase, fresh
+from mlopskit.runner import Phase
+from mlopskit.runner.catalogue import list_runs
 from mlopskit.runner.causes import causes_of
 from mlopskit.runner.compare_runs import Side
 from mlopskit.runner.likeness import Tolerance
 from mlopskit.runner.repetition import arguments_of, planned_as
+from mlopskit.runner.shelf import Rules, plan_pruning, prune
 from mlopskit.runner.verification import Verification, verify
 from tests import tiny
 
@@ -225,28 +230,41 @@ def test_recorded_values_of_every_type_come_back_as_they_were(tmp_path: Path) ->
     assert arguments_of(planned)[:4] == ["data.a=inf", "data.b=none", 'data.c=[2, "3"]', "data.d=false"]
 
 
-def test_the_requirements_are_the_recorded_versions_and_mlopskit_from_where_it_is() -> None:
-    said = fresh.requirements_of({"distributions": {"mlopskit": "9.9", "pandas": "3.0.1", "a": "1"}})
-    assert said[-2:] == ["a==1", "pandas==3.0.1"]
-    assert "mlopskit==9.9" in said or Path(said[-3]).is_dir()
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_verification_at_work_is_never_swept_and_what_a_kill_leaves_is(home: Path, number: signal.Signals) -> None:
+    edit(home, "1_data.ipynb", "print(text)", "import time; time.sleep(60)")
+    runs, folder = home / "runs", latest(home)
+    command = [sys.executable, "-m", "mlopskit", "verify", folder.name, "--cold", "--quiet", "--project", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as working:
+        wait_for(lambda: list(runs.glob(".verify-*/*/data/trace.jsonl")))
+        (runs / "latest").unlink()
+        pruned = prune(runs, Rules(keep=0))
+        assert (pruned.abandoned, list(pruned.spared.values())) == ((), ["it is being verified now"])
+        (place,) = runs.glob(".verify-*")
+        working.send_signal(number)
+        if number == signal.SIGTERM:  # the run stops, the command cleans up after it
+            assert working.wait() == 1
+            assert not place.exists()
+        working.wait()
+    left = () if number == signal.SIGTERM else (place.name,)
+    assert plan_pruning(runs, Rules(keep=9)).abandoned == left
+    assert [item.name for item in list_runs(runs)] == [folder.name]
+    assert prune(runs, Rules(keep=9)).abandoned == left
+    assert not list(runs.glob(".verify-*"))
 
 
-def test_a_version_that_cannot_be_had_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setattr(fresh, "_own_requirement", lambda _: [])
-    with pytest.raises(RunError, match=r"cannot be installed: .*no-such-thing==0\.1"):
-        fresh.make_environment(tmp_path / "env", {"distributions": {"no-such-thing": "0.1"}})
+def wait_for(condition: Callable[[], object]) -> None:
+    for _ in range(300):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not happen within 30 s")
 
 
-def test_another_python_is_looked_for_by_its_version(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"no python2\.99"):
-        fresh.make_environment(tmp_path / "env", {"python": "2.99.1"})
-
-
-def test_a_run_by_another_interpreter_is_compared(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fresh, "make_environment", lambda *_: Path(sys.executable))
-    found = again(home, env=True)
-    assert (found.differences, found.artefacts) == ((), 2)
+def test_what_was_asked_to_be_kept_is_not_swept(home: Path) -> None:
+    found = again(home, keep=True)
+    assert prune(home / "runs", Rules(keep=9)).abandoned == ()
+    assert (found.again or Path()).joinpath("run.json").is_file()
 
 
 def test_the_command_says_causes_and_exit_code(home: Path) -> None:

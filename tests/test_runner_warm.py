@@ -27,7 +27,10 @@ pytestmark = [
 
 tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
 
-IMPORTS = ["ipykernel.kernelapp", "numpy", "pandas", "matplotlib.pyplot", "sklearn.linear_model", "threadpoolctl"]
+IMPORTS = [
+    *("ipykernel.kernelapp", "numpy", "matplotlib_inline.backend_inline", "pandas", "matplotlib.pyplot"),
+    *("sklearn.linear_model", "threadpoolctl"),
+]
 STATE = """
 import glob, os, random, sys
 import matplotlib, numpy as np, sklearn.linear_model

@@ -79,7 +79,8 @@ def prune(
     """Remove old runs; without --yes only list what would go.
 
     Of several rules, a run goes only when each lets it go. A run stays when it is pinned, running, named by latest, by
-    scratch or by mlops.toml, or when a run that stays took results from it.
+    scratch or by mlops.toml, or when a run that stays took results from it. What a killed command left half-made (such
+    as the folder of a verification) goes as well, never one that somebody works on.
 
     Example: mlopskit prune --keep 20 --older-than 30d
     """
@@ -128,6 +129,10 @@ def _lines(pruning: Pruning, *, removed: bool) -> list[str]:
     if pruning.leftovers:
         verb = "deleted" if removed else "will be deleted"
         said.append(f"Leftovers of {_runs(pruning.leftovers)} from an earlier removal {verb}.")
+    if pruning.abandoned:
+        verb = "Swept" if removed else "Would sweep"
+        names = ", ".join(words.safe(name) for name in pruning.abandoned)
+        said.append(f"{verb} what a stopped command left half-made: {names}.")
     return said
 
 
@@ -142,4 +147,5 @@ def _plain(pruning: Pruning, *, removed: bool) -> Mapping[str, object]:
         "staying": [{"run": item.name, "bytes": item.bytes} for item in pruning.staying],
         "spared": dict(pruning.spared),
         "leftovers": pruning.leftovers,
+        "abandoned": list(pruning.abandoned),
     }

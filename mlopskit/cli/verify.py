@@ -38,6 +38,9 @@ def verify(
     The parameters are those of the run; notebooks, project file and data those of the project as it stands. Each
     difference is named with its cause: upstream, data, project, code, parameters, seed, environment, nondeterminism.
 
+    With --env, what the run needs of all that its run.json lists is installed in exactly these versions (by uv, else
+    pip) in an environment of its own; a distribution that came from a folder is taken from there as it stands.
+
     Exit codes: 0 equal within the tolerance; 1 it cannot be verified; 2 wrong usage; 3 not reproduced.
 
     Example: mlopskit verify latest
@@ -71,6 +74,7 @@ def lines(found: Verification) -> list[str]:
     """Write a verification for the terminal."""
     said: list[str] = []
     for title, body in (
+        ("Fresh environment", [f"  {words.safe(text)}" for text in found.environment]),
         ("Not compared", [f"  {words.safe(text)}" for text in found.passed_over]),
         ("Not as in the run", _few(words.columns([_change(item) for item in found.changes]))),
         ("Different", _few([line for item in found.differences for line in _difference(item)], 2 * SHOWN)),

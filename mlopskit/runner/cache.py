@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlopskit import artefacts
+from mlopskit.errors import NotebookError
 from mlopskit.notebooks import load_notebook
 from mlopskit.runner import manifest
 from mlopskit.runner.fingerprint import fingerprint, phase_key
@@ -146,7 +147,7 @@ def never_reusable(records: Collection[Record], *, phase: str, ancestors: Collec
 
 
 def damaged(folder: Path) -> str | None:
-    """Name the first artefact of a phase whose bytes are not those that the phase wrote, or None."""
+    """Name the first artefact of a phase whose bytes are not those that the phase wrote, or its notebook, or None."""
     for file, record in written(folder).items():
         path = folder / file
         try:
@@ -155,6 +156,10 @@ def damaged(folder: Path) -> str | None:
             whole = False
         if not whole:
             return f"its artefact {record.name} is damaged or gone"
+    try:
+        load_notebook(folder / "notebook.ipynb")
+    except NotebookError:
+        return "its notebook is damaged or gone"
     return None
 
 

@@ -82,11 +82,14 @@ def upstream(phase: str, before: Side, after: Side) -> Iterator[Cause]:
 def environment(before: Side, after: Side) -> Iterator[Cause]:
     """Yield what differs in interpreter, platform and versions; the fixed hash seed counts as a seed."""
     sides = before.table("environment"), after.table("environment")
-    pairs = *changes(*map(surroundings, sides)), *changes(*map(distributions, sides))
+    versions = list(changes(*map(distributions, sides)))
+    if not all("direct" in side for side in sides):  # one was made when the manifest listed only some of them
+        versions = [item for item in versions if item.before and item.after]
+    pairs = *changes(*map(surroundings, sides)), *versions
     for item in pairs:
         if item.name in _FINGERPRINT:
-            # A run from before the manifest held this hash tells nothing by lacking it.
-            if item.before and item.after:
+            # A run from before the manifest held this hash tells nothing by lacking it; versions say it better.
+            if item.before and item.after and not (versions and item.name == "fingerprint.installed"):
                 yield Cause(*_FINGERPRINT[item.name])
         elif not item.name.startswith("fingerprint."):
             kind = SEED if item.name == "hash_seed" else "environment"

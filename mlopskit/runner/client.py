@@ -7,25 +7,31 @@ run.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
 from nbformat.v4 import nbjson
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NotebookExecutionManager
+from papermill.iorw import LocalHandler, papermill_io
 from traitlets import Any as AnyTrait
+from traitlets import Dict
 
 from mlopskit import artefacts
-from mlopskit.errors import ParameterError, nearest
-from mlopskit.params import portable, read_parameters
+from mlopskit.params import portable
 from mlopskit.runner.kernels import Setting, start, tidy
 from mlopskit.runner.redaction import Redactor
 from mlopskit.runner.spill import Spill, shorten
 
+_RECORDED = ("output_path", "progress_bar", "log_output", "autosave_cell_every")
+_A_WHILE = 0.5  # seconds
 _SAVING_SHARE = 0.05  # at most this share of the time goes into saving the notebook while it runs
 
 
@@ -38,6 +44,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
 
     watch = AnyTrait()
     spill = AnyTrait()
+    redactor = AnyTrait()
+    held = Dict()
 
     def papermill_execute_cells(self) -> None:
         """Execute cell by cell; whatever ends a cell early is marked on that cell before it travels on."""
@@ -69,6 +77,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
             msg["content"] = self.spill.redacted(content)
         elif kind == "clear_output":
             self.spill.clear()
+            self.held.clear()
         elif kind == "status" and content["execution_state"] == "idle":
             self._release(msg, cell, cell_index)
         return super().process_message(msg, cell, cell_index)
@@ -76,6 +85,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
     def _stream(self, msg: dict[str, Any], cell: Any, cell_index: int, *, last: bool = False) -> Any:
         """Put a piece of a stream where it belongs: behind the piece before, or into the file of this stream."""
         name = msg["content"]["name"]
+        self._log(name, msg["content"]["text"], last=last)
         text, spilling = self.spill.stream(name, msg["content"]["text"], last=last)
         begins = spilling is not None and spilling.link is None
         if begins:
@@ -94,6 +104,18 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
             self.nb_man.autosave_cell()
             return None
         return super().process_message({**msg, "content": {"name": name, "text": text}}, cell, cell_index)
+
+    def _log(self, name: str, text: str, *, last: bool) -> None:
+        """Log a piece of a stream, redacted, wherever it goes in the notebook: papermill would log the first only."""
+        if self.log_output or self.stdout_file or self.stderr_file:
+            before = self.held.get(name, "")
+            clean, self.held[name] = (text, "") if last else self.redactor.split(before + text)
+            super().log_output_message(NotebookNode(output_type="stream", name=name, text=clean))
+
+    def log_output_message(self, output: Any) -> None:
+        """Log an output as papermill does; streams were logged as they came."""
+        if output.output_type != "stream":
+            super().log_output_message(output)
 
     def _follows(self, cell: Any, name: str) -> bool:
         last = cell.outputs[-1] if cell.outputs and not self.clear_before_next_output else {}
@@ -118,8 +140,16 @@ class Record(NotebookExecutionManager):  # type: ignore[misc]  # the base class 
         """Save, unless the last time was so recent that saving would slow the run."""
         if self._save_to is None:
             super().save()
-        elif time.monotonic() - self._saved_at > max(0.5, self._cost / _SAVING_SHARE):
+        elif time.monotonic() - self._saved_at > max(_A_WHILE, self._cost / _SAVING_SHARE):
             self._save_now()
+
+    def save_soon(self) -> None:
+        """Save when a cell that starts has taken a while: until it ends, nothing else would."""
+        asyncio.get_running_loop().call_later(_A_WHILE, self._save_unless_over)
+
+    def _save_unless_over(self) -> None:
+        if self.end_time is None and self._save_to is not None:
+            self.save()
 
     def _save_now(self) -> None:
         started = time.monotonic()
@@ -140,25 +170,56 @@ class Record(NotebookExecutionManager):  # type: ignore[misc]  # the base class 
             self._save_now()
 
 
-def execute(nb: Any, *, setting: Setting | None = None, **options: Any) -> Any:
-    """Execute a notebook in place; what papermill's engine interface asks for.
+def local_file(path: Any) -> Path | None:
+    """Return where papermill saves the notebook, when that is a file of this machine that can be replaced."""
+    handler = papermill_io.get_handler(path)
+    if not isinstance(handler, LocalHandler):
+        return None
+    file = Path(getattr(handler, "_cwd", None) or Path.cwd()) / path
+    regular = file.is_file() and not file.is_symlink() if file.exists() else not file.is_symlink()
+    return file if regular and file.parent.is_dir() else None
+
+
+def execute(
+    nb: Any,
+    *,
+    setting: Setting,
+    spill: Spill | None = None,
+    retell: Callable[[Exception], Exception] = lambda error: error,
+    **options: Any,
+) -> Any:
+    """Execute a notebook in place, its parameters checked.
+
+    Parameters
+    ----------
+    nb : NotebookNode
+        With papermill's metadata and the cell that it put in.
+    setting : Setting
+        Where and how it runs.
+    spill : Spill, optional
+        Where large outputs go; by default beside the notebook.
+    retell : callable
+        Gets the error that ended the notebook and returns what is raised; it may still change the notebook.
+    **options
+        What papermill gives to an engine.
 
     Raises
     ------
-    ParameterError
-        When papermill put a parameter in that the notebook does not declare.
     DeadKernelError, CellTimeoutError, Stopped
         When the kernel died, the time was up, or the run was asked to stop. A cell that failed does not raise:
         papermill finds the error in the notebook.
     """
-    own = setting or Setting(limit=options.get("execution_timeout"))
-    _prepare(nb, own)
-    record = Record(
-        nb, own, **{name: options[name] for name in ("output_path", "progress_bar", "log_output") if name in options}
-    )  # fmt: skip
+    _prepare(nb, setting)
+    record = Record(nb, setting, **{name: options[name] for name in _RECORDED if name in options})
+    spill = spill or Spill(setting.save_to.parent if setting.save_to else None, Redactor(setting.secrets))
     record.notebook_start()
     try:
-        _run(record, own, options)
+        _run(record, setting, spill, options)
+    except Exception as error:
+        said = retell(error)
+        if said is error:
+            raise
+        raise said from error
     finally:
         record.cleanup_pbar()
         record.notebook_complete()
@@ -166,9 +227,8 @@ def execute(nb: Any, *, setting: Setting | None = None, **options: Any) -> Any:
 
 
 def _prepare(nb: Any, setting: Setting) -> None:
-    """Check and tidy what papermill put in: names, valid JSON, a fixed cell id, no paths of this machine."""
+    """Tidy what papermill put in: valid JSON, a fixed cell id, no paths of this machine."""
     metadata = nb.metadata.papermill
-    _refuse_unknown(nb, metadata.get("parameters", {}))
     metadata["parameters"] = portable(dict(metadata.get("parameters", {})))
     metadata.update(setting.labels)
     for cell in nb.cells:
@@ -176,20 +236,10 @@ def _prepare(nb: Any, setting: Setting) -> None:
             cell["id"] = "injected-parameters"
 
 
-def _refuse_unknown(nb: Any, given: Mapping[str, Any]) -> None:
-    cells = [cell for cell in nb.cells if "parameters" in cell.metadata.get("tags", [])]
-    if not given or not cells:
-        return
-    known = [parameter.name for parameter in read_parameters(cells[0].source)]
-    problems = [f"unknown parameter {name}{nearest(name, known)}" for name in given if name not in known]
-    if problems:
-        raise ParameterError.from_problems(problems)
-
-
-def _run(record: Record, setting: Setting, options: Mapping[str, Any]) -> None:
+def _run(record: Record, setting: Setting, spill: Spill, options: Mapping[str, Any]) -> None:
     if setting.manager is None:
         run_sync(start)(setting)
-    client = _client(record, setting, options)
+    client = _client(record, setting, spill, options)
     client.owns_km = True  # so that nbclient shuts the kernel down as if it had started it
     try:
         client.execute()
@@ -200,23 +250,30 @@ def _run(record: Record, setting: Setting, options: Mapping[str, Any]) -> None:
             Redactor(setting.secrets).file(setting.log)
 
 
-def _client(record: Record, setting: Setting, options: Mapping[str, Any]) -> Client:
+def _client(record: Record, setting: Setting, spill: Spill, options: Mapping[str, Any]) -> Client:
     watch = setting.watch
+
+    def begin(cell_index: int, **_: Any) -> None:
+        watch.begin(cell_index)
+        record.save_soon()
+
     deadline = time.monotonic() + setting.limit if setting.limit else None
     return Client(
         record,
         km=setting.manager,
         watch=watch,
-        spill=Spill(setting.save_to.parent if setting.save_to else None, Redactor(setting.secrets)),
+        spill=spill,
+        redactor=Redactor(setting.secrets),
         kernel_name="python3",
         log=logging.getLogger("mlopskit.kernel"),
         log_output=options.get("log_output", False),
         stdout_file=options.get("stdout_file"),
         stderr_file=options.get("stderr_file"),
         startup_timeout=options.get("start_timeout", 60),
-        iopub_timeout=60,
+        iopub_timeout=600,  # a kernel may print faster than is read; that it died is noticed otherwise
+        timeout=options.get("execution_timeout"),
         timeout_func=(lambda _: max(deadline - time.monotonic(), 0.05)) if deadline else None,
         on_notebook_start=setting.on_ready,
-        on_cell_execute=lambda cell_index, **_: watch.begin(cell_index),
+        on_cell_execute=begin,
         on_cell_executed=lambda **_: watch.end(),
     )

@@ -60,7 +60,7 @@ def parameters_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def surroundings(environment: Mapping[str, Any]) -> dict[str, Any]:
     """Return the environment without its distributions; parts of a part are named ``part.name``."""
-    plain = {name: value for name, value in environment.items() if not isinstance(value, dict)}
+    plain = {name: value for name, value in environment.items() if not isinstance(value, dict) and name != "direct"}
     nested = {name: value for name, value in environment.items() if isinstance(value, dict) and name != "distributions"}
     return plain | parameters_of(nested)
 

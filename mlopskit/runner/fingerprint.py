@@ -16,6 +16,7 @@ from typing import Any
 
 from mlopskit.notebooks import code_cells, source_of
 from mlopskit.params import portable
+from mlopskit.runner.installed import scan
 from mlopskit.runner.surroundings import HASH_SEED
 from mlopskit.share import share
 
@@ -33,7 +34,7 @@ class Fingerprint:
     python : str
         Implementation, version and platform of the interpreter.
     installed : str
-        Names and versions of all installed distributions.
+        Names and versions of all installed distributions, and the files that change the path.
     package : str
         Modules and data of mlopskit itself.
     project : str
@@ -50,7 +51,7 @@ def fingerprint(project: Path) -> Fingerprint:
     """Take the fingerprint of interpreter, distributions, package and project as they are now."""
     return Fingerprint(
         python=f"{sys.implementation.name} {sys.version} {sys.platform} {HASH_SEED}",
-        installed=_hash(sorted(_distributions())),
+        installed=_hash(scan().entries),
         package=_hash_files(_package_files(), _PACKAGE.parent),
         project=_hash_files(project_modules(project), project),
     )
@@ -79,14 +80,6 @@ def _package_files() -> Iterator[Path]:
             used = path.is_file() and "__pycache__" not in path.parts
             if used and not any(path.is_relative_to(part) for part in _NOT_COMPUTING):
                 yield path
-
-
-def _distributions() -> Iterator[str]:
-    """Yield what is installed, by the names of the folders that hold the metadata: reading each would take 0.5 s."""
-    for entry in sys.path:
-        folder = Path(entry or ".")
-        if folder.is_dir():
-            yield from (path.name for path in folder.iterdir() if path.suffix in {".dist-info", ".egg-info", ".pth"})
 
 
 def _hash_files(paths: Iterable[Path], root: Path) -> str:

@@ -45,7 +45,7 @@ class Preload:
 
     def step(self) -> None:
         """Execute the next statement."""
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(BaseException):  # a module may even leave the interpreter
             exec(self.left.popleft(), {"__name__": "mlopskit_preload"})  # noqa: S102  parsed import statements only
 
     def has_done(self, statements: Sequence[str]) -> bool:
@@ -171,12 +171,18 @@ def _limit_threads() -> None:
 
 
 def _inline_figures() -> None:
-    """Choose the backend that a cold kernel gets from its environment, which matplotlib reads only when imported."""
+    """Choose the backend that a cold kernel gets from its environment, which matplotlib reads only when imported.
+
+    The inline backend ties itself to the shell while it is imported, and in the server there was none: it is imported
+    anew.
+    """
     backend = os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     if "matplotlib" in sys.modules:
         import matplotlib as mpl
 
         mpl.rcParams["backend"] = backend
+    if sys.modules.pop("matplotlib_inline.backend_inline", None) is not None:
+        del sys.modules["matplotlib_inline"].backend_inline
 
 
 def _leave() -> None:
@@ -204,9 +210,10 @@ def main() -> None:
         del sys.path[0]
     gc.disable()
     program = serve(channel, Preload(sys.argv[2:]))
-    if program is not None:
-        program()
-        _leave()
+    if program is None:
+        os._exit(0)  # nothing is open here, and taking apart what was imported would take a second
+    program()
+    _leave()
 
 
 if __name__ == "__main__":

@@ -25,11 +25,17 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Any as AnyTrait
 
+from mlopskit.runner import inkernel
 from mlopskit.runner.surroundings import HASH_SEED
 from mlopskit.runner.warm import ForkedProcess, ForkServer
 from mlopskit.secrets import Secret
 
-_ARGUMENTS = ["--log-level=50", "--HistoryManager.hist_file=:memory:"]  # the runner says in words what goes wrong
+_ARGUMENTS = [
+    "--log-level=50",  # the runner says in words what goes wrong
+    "--HistoryManager.hist_file=:memory:",
+    f"--ext={inkernel.NAME}",
+    *(["--IPKernelApp.parent_handle=0"] if hasattr(os, "killpg") else []),  # the extension watches the parent
+]
 
 
 @dataclass

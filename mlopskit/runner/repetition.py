@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
+from types import FrameType
 from typing import Any
 
 from mlopskit.errors import RunError
 from mlopskit.params import Parameter, resolve
-from mlopskit.runner import manifest, warm
+from mlopskit.runner import leftovers, manifest, presence, programs, warm
 from mlopskit.runner.compare_runs import Side
 from mlopskit.runner.overrides import Parameters, look_up_secrets
 from mlopskit.runner.phases import Phase
@@ -23,21 +26,56 @@ from mlopskit.runner.planning import Plan, plan
 
 Listener = Callable[[Mapping[str, Any]], None]
 
+ENVIRONMENT = "environment"
+"""The fresh environment's folder in the workplace; it goes even when the second run is kept."""
+
 
 @contextmanager
-def workplace(runs: Path, *, keep: bool) -> Iterator[Path]:
-    """Yield a hidden folder among the runs, where no list of runs finds it; it goes when the work is done."""
-    place = runs / f".verify-{token_hex(3)}"
+def workplace(run: Path, *, keep: bool) -> Iterator[Path]:
+    """Yield a hidden folder beside a run, where no list of runs finds it; it goes when the work is done.
+
+    Its lock tells `prune` that somebody works in it, and that the run is still wanted. What a kill leaves is swept by
+    the next `prune`.
+    """
+    runs = run.parent
+    name = token_hex(3)
+    draft, place = runs / f".{name}.part", runs / f"{leftovers.VERIFY}{name}"
+    with ExitStack() as stack, _ended_by_sigterm():
+        try:
+            draft.mkdir()
+            (draft / leftovers.OF).write_text(run.name, encoding="utf-8")
+            stack.enter_context(presence.present(draft))
+            draft.rename(place)  # under its name it is never seen without its lock
+        except OSError as error:
+            raise RunError(f"No folder can be made in {runs} ({error.strerror}). Make it writable.") from error
+        done = False
+        try:
+            yield place
+            done = True
+        finally:
+            shutil.rmtree(place / ENVIRONMENT, ignore_errors=True)
+            if keep and done:
+                (place / presence.FILE).unlink(missing_ok=True)
+                (place / leftovers.KEPT).touch()
+            else:
+                shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does, so that nothing is left; while a run is made it has its own handler."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
-        place.mkdir()
-    except OSError as error:
-        raise RunError(f"No folder can be made in {runs} ({error.strerror}). Make it writable.") from error
-    try:
-        yield place
+        yield
     finally:
-        shutil.rmtree(place / "environment", ignore_errors=True)
-        if not keep:
-            shutil.rmtree(place, ignore_errors=True)
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the form that `signal` asks for
+    raise KeyboardInterrupt
 
 
 def phases_of(run: Side, known: Sequence[Phase]) -> tuple[Phase, ...]:
@@ -104,3 +142,28 @@ def execute_again(planned: Plan, listener: Listener, *, jobs: int, cold: bool) -
     statements = warm.import_statements(notebooks, planned.project) if warm.is_supported() and not cold else None
     with nullcontext() if statements is None else warm.ForkServer(statements) as server:
         execute(planned, listener=listener, server=server)
+
+
+def execute_there(python: Path, planned: Plan, listener: Listener, *, all_phases: bool, jobs: int, cold: bool) -> None:
+    """Execute every phase of the plan anew with another interpreter.
+
+    Raises
+    ------
+    RunError
+        When it made no run folder.
+    """
+    where = ["--project", str(planned.project), "--out", str(planned.runs)]
+    command = [str(python), "-P", "-m", "mlopskit", "run", "--fresh", "--json", "--jobs", str(jobs), *where]
+    command += ["--cold"] if cold else []
+    command += [word for argument in arguments_of(planned) for word in ("-p", argument)]
+    command += [] if all_phases else [word for phase in planned.phases for word in ("--only", phase.name)]
+    done = programs.run(command, on_line=lambda line: _pass_on(line, listener))
+    if not any(planned.runs.glob(f"*/{manifest.FILE}")):
+        raise RunError(f"The run could not be started in the fresh environment: {programs.tail(done.said)}.")
+
+
+def _pass_on(line: str, listener: Listener) -> None:
+    with suppress(ValueError):  # something else that was printed
+        event = json.loads(line)
+        if isinstance(event, dict) and "event" in event:
+            listener(event)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mlopskit.errors import RunError, UsageError
-from mlopskit.runner import marks
+from mlopskit.runner import leftovers, marks
 from mlopskit.runner.catalogue import began, list_folders
 from mlopskit.runner.manifest import load
 from mlopskit.runner.presence import is_running
@@ -94,12 +94,15 @@ class Pruning:
         Run name → why it stays although the rules would let it go.
     leftovers : int
         Runs that an earlier removal did not get to delete.
+    abandoned : tuple of str
+        What a kill left half-made, and whose maker is gone (`mlopskit.runner.leftovers`).
     """
 
     going: tuple[Shelved, ...]
     staying: tuple[Shelved, ...]
     spared: Mapping[str, str]
     leftovers: int
+    abandoned: tuple[str, ...] = ()
 
 
 def plan_pruning(
@@ -137,11 +140,12 @@ def plan_pruning(
         for item in staying
         if item.name in may_go and not enough
     }
-    return Pruning(tuple(going), staying, spared, len(_leftovers(runs)))
+    abandoned = tuple(str(path.relative_to(runs)) for path in leftovers.find(runs))
+    return Pruning(tuple(going), staying, spared, len(_leftovers(runs)), abandoned)
 
 
 def prune(runs: Path, rules: Rules, *, project_file: Path | None = None, now: dt.datetime | None = None) -> Pruning:
-    """Remove the runs that the rules let go, and what an earlier removal left over; return what went and what stayed.
+    """Remove the runs that the rules let go, and what a removal or a kill left over; return what went and what stayed.
 
     Parameters
     ----------
@@ -158,6 +162,8 @@ def prune(runs: Path, rules: Rules, *, project_file: Path | None = None, now: dt
     with marks.locked(runs):
         pruning = plan_pruning(runs, rules, project_file=project_file, now=now)
         _delete_leftovers(runs)
+        for name in pruning.abandoned:
+            leftovers.remove(runs / name)
         for item in pruning.going:
             _remove(item.folder)
         marks.forget(runs, {item.name for item in pruning.going})
@@ -192,10 +198,12 @@ def _protected(runs: Path, shelved: Sequence[Shelved], project_file: Path | None
     marked = marks.read(runs)
     latest, base = (_text(runs / name).strip() for name in ("latest", "scratch/base"))
     project = _text(project_file) if project_file else ""
+    verified = leftovers.verified_now(runs)
     found = {}
     for item in shelved:
         reasons = {
             "it is being made now": is_running(item.folder),
+            "it is being verified now": item.name in verified,
             "it is pinned": item.name in marked and marked[item.name].pinned,
             "latest names it": item.name == latest,
             "scratch reads from it": item.name == base,

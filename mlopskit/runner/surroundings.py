@@ -14,6 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from mlopskit.runner.installed import canonical, scan
+
 HASH_SEED = "0"
 """`PYTHONHASHSEED` of every kernel: with one fixed value the order of sets does not change from run to run."""
 
@@ -48,8 +50,9 @@ def version_of(distribution: str) -> str | None:
 
 
 def environment() -> dict[str, Any]:
-    """Describe interpreter, platform and the main distributions."""
-    names = ["mlopskit", *map(distribution_of, requirements())]
+    """Describe interpreter, platform and all installed distributions; `direct` are those that mlopskit asks for."""
+    found = scan()
+    names = [canonical(name) for name in ("mlopskit", *map(distribution_of, requirements()))]
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -57,7 +60,9 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "hash_seed": HASH_SEED,
-        "distributions": {name: version for name in names if (version := version_of(name)) is not None},
+        "direct": [name for name in names if name in found.distributions],
+        "local": found.local,
+        "distributions": found.distributions,
     }
 
 

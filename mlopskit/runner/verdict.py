@@ -45,7 +45,7 @@ def _judge(error: BaseException | None, setting: Setting, *, stopped: bool) -> t
     finished = setting.save_to is not None and is_finished(setting.save_to.parent)
     if stopped and (error is not None or not finished):
         return "killed", {"name": "Interrupted", "message": "The run was stopped while this phase was running."}
-    if name == "CellTimeoutError":
+    if name == "CellTimeoutError" and setting.limit is not None:
         return "timed-out", {
             "name": name,
             "message": f"The phase was not done after its limit of {setting.limit:g} seconds.",

@@ -24,7 +24,15 @@ from mlopskit.runner.likeness import STANDARD, Likeness, Tolerance, compare
 from mlopskit.runner.likeness_cells import compare_cells
 from mlopskit.runner.phases import Phase
 from mlopskit.runner.presence import is_running
-from mlopskit.runner.repetition import Listener, arguments_of, execute_again, phases_of, planned_as, workplace
+from mlopskit.runner.repetition import (
+    ENVIRONMENT,
+    Listener,
+    execute_again,
+    execute_there,
+    phases_of,
+    planned_as,
+    workplace,
+)
 from mlopskit.runs import written
 from mlopskit.scope import PROJECT_FILE, Scope
 
@@ -75,6 +83,8 @@ class Verification:
         For numbers.
     again : Path or None
         The folder of the second run, when it was kept.
+    environment : tuple of str
+        What the fresh environment held and what it could not hold, in sentences; empty without one.
     """
 
     run: str
@@ -88,6 +98,7 @@ class Verification:
     changes: tuple[Cause, ...]
     tolerance: Tolerance
     again: Path | None = None
+    environment: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -143,22 +154,30 @@ def verify(
     MlopskitError
         When the project cannot be run as the manifest says.
     """
-    before = _readable(folder)
+    before, made = _readable(folder), None
     known = graph(Scope.load(project / PROJECT_FILE).phase) if phases is None else phases
     chosen = phases_of(before, known)
-    with workplace(folder.parent, keep=keep) as place:
+    with workplace(folder, keep=keep) as place:
         planned = planned_as(project.resolve(), place, before, chosen)
         if env:
-            python = fresh.make_environment(place / "environment", before.table("environment"))
-            only = [] if [item.name for item in chosen] == [item.name for item in known] else [x.name for x in chosen]
-            fresh.run_there(python, planned.project, place, arguments=arguments_of(planned), only=only)
+            made = fresh.recipe_of(planned, before)
+            text = f"Installing {len(made.needed)} recorded distributions in a fresh environment …"
+            listener({"event": "note", "text": text})
+            python = fresh.make_environment(place / ENVIRONMENT, made)
+            everything = [item.name for item in chosen] == [item.name for item in known]
+            execute_there(python, planned, listener, all_phases=everything, jobs=jobs, cold=cold)
         else:
             execute_again(planned, listener, jobs=jobs, cold=cold)
         after = Side.open(next(place.glob(f"*/{manifest.FILE}")).parent)
         if after.status == "interrupted":
             raise RunError(f"Executing {folder.name} again was stopped, so nothing was compared. Give it again.")
+        if made is not None:
+            before, after = fresh.restricted(before, made), fresh.restricted(after, made)
         found = _Comparing(planned.project, before, after, tolerance).result([item.name for item in chosen])
-    return replace(found, again=after.folder if keep else None)
+    notes = (
+        () if made is None else (f"{len(made.versions)} distributions in exactly the recorded versions", *made.notes)
+    )
+    return replace(found, again=after.folder if keep else None, environment=notes)
 
 
 def _readable(folder: Path) -> Side:

@@ -18,6 +18,7 @@ class Origin:
     source: Sequence[tuple[str, Any]]
     environment: Sequence[tuple[str, Any]]
     distributions: Sequence[tuple[str, str]]
+    installed: int
     parameters: Sequence[tuple[str, str, Any]]
     repeat: str
 
@@ -27,13 +28,15 @@ def trace(evidence: Evidence) -> Origin:
     manifest = evidence.manifest
     environment = manifest.get("environment")
     environment = dict(environment) if isinstance(environment, Mapping) else {}
-    packages = environment.pop("distributions", None) or environment.pop("packages", None) or {}
+    packages = dict(environment.pop("distributions", None) or environment.pop("packages", None) or {})
+    direct = environment.pop("direct", None) or list(packages)
     source = evidence.record("source")
     return Origin(
         run=[("Run", evidence.name), ("Status", evidence.status), *_known(manifest)],
         source=list(source.items()) if isinstance(source, Mapping) else [],
         environment=[*environment.items(), *_git(manifest.get("git"))],
-        distributions=sorted((str(name), str(version)) for name, version in dict(packages).items()),
+        distributions=sorted((str(name), str(version)) for name, version in packages.items() if name in direct),
+        installed=len(packages),
         parameters=list(_parameters(manifest.get("parameters"))),
         repeat=_command(manifest),
     )

@@ -1,0 +1,133 @@
+"""Kernels for plain papermill: one fork server for as long as the calling Python process lives.
+
+It starts with the first notebook, whose import statements it executes ahead; the notebooks that follow in the same
+process fork their kernels from it too. It ends with the process, however that ends: by itself, or because its socket
+closes when the process is killed. A notebook that it does not fit gets a kernel of its own, started anew.
+"""
+
+from __future__ import annotations
+
+import ast
+import atexit
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+# What `imports_of` does for a file; papermill hands over notebooks that may lie in none.
+from mlopskit.runner.warm import ForkServer, _imports, _installed, import_statements, is_supported
+
+COLD = "MLOPSKIT_COLD"
+"""Environment variable that stands for ``--cold`` where papermill is the command: any value but ``0`` says so."""
+
+_IN_THE_KERNEL = "matplotlib_inline"  # joins matplotlib to the shell while it is imported: ahead, there is none to join
+
+
+def imports_in(sources: Sequence[str], project: Path) -> list[str]:
+    """Return the import statements of cells that may be executed ahead for a kernel that works in `project`."""
+    nodes = [node for source in sources for node in _imports(source)]
+    spelled = dict.fromkeys(ast.unparse(node) for node in nodes if _installed(node, project))
+    return [statement for statement in spelled if _IN_THE_KERNEL not in statement]
+
+
+def is_cold(option: object) -> bool:
+    """Tell whether kernels are to be started anew: where forking is not safe, or because somebody said so."""
+    return bool(option) or os.environ.get(COLD, "0") not in {"", "0"} or not is_supported()
+
+
+class Resident(ForkServer):
+    """A fork server that knows what it has imported, and for whom.
+
+    Parameters
+    ----------
+    statements : sequence of str
+        Import statements that it executes before it forks.
+    """
+
+    def __init__(self, statements: Sequence[str]) -> None:
+        self._statements = list(statements)
+        self._interpreter = _interpreter_settings()
+        super().__init__(statements)
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether its process runs."""
+        return self._process.poll() is None
+
+    def fits(self, project: Path) -> bool:
+        """Tell whether a kernel in this folder would have imported the same modules by itself.
+
+        Not where a module of the folder bears the name of one that was imported ahead, where matplotlib finds settings
+        of its own, or when the variables that Python reads at its start have changed since.
+        """
+        same = imports_in(self._statements, project) == self._statements
+        return same and self._interpreter == _interpreter_settings() and not (project / "matplotlibrc").exists()
+
+    def close(self) -> None:
+        """End the server; at once when no kernel runs, instead of taking apart all that it imported."""
+        if all(child.poll() is not None for child in list(self._children.values())):
+            self._process.kill()
+        super().close()
+
+    def forget(self) -> None:
+        """Let go of the server in a forked copy of this process: it is the parent's, and must see the parent's end."""
+        self._channel.close()
+        self._process.returncode = 0  # nothing to wait for here
+
+
+class Keeper:
+    """Holds the one server of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._server: Resident | None = None
+        self._is_registered = False
+
+    def server(self, needs: Sequence[str], project: Path) -> Resident | None:
+        """Return the server, started when there is none; None when it does not fit a kernel in this folder.
+
+        Parameters
+        ----------
+        needs : sequence of str
+            Import statements of the notebook that asks.
+        project : Path
+            The kernel's working directory.
+        """
+        with self._lock:
+            if self._server is not None and not self._server.is_alive:
+                self._close()
+            if self._server is None:
+                self._register()
+                statements = [*import_statements((), project), *needs]
+                self._server = Resident(imports_in(statements, project))
+            return self._server if self._server.fits(project) else None
+
+    def close(self) -> None:
+        """End the server, if there is one."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def _register(self) -> None:
+        if not self._is_registered:
+            atexit.register(self.close)
+            os.register_at_fork(after_in_child=self._forget)
+            self._is_registered = True
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()  # another thread may have held it
+        if self._server is not None:
+            self._server.forget()
+            self._server = None
+
+
+keeper = Keeper()
+"""The keeper of this process."""
+
+
+def _interpreter_settings() -> Mapping[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("PYTHON") and name != "PYTHONHASHSEED"}
