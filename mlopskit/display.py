@@ -140,8 +140,8 @@ def _fit_labels(made: Figure, *, suspicious: int = 28) -> None:
     found: list[Any] = [artist for axis in made.axes for artist in (axis.xaxis.label, *axis.get_children())]
     texts: list[Text] = [artist for artist in found if hasattr(artist, "get_text")]
     long = [text for text in texts if len(text.get_text()) > suspicious and text.get_rotation() == 0]
-    if long:
-        made.draw_without_rendering()
+    if long and (engine := made.get_layout_engine()) is not None:
+        engine.execute(made)  # what is drawn does not matter here, only where it will stand
     for text in long:
         box = text.get_window_extent()
         over = max(box.x1 - made.bbox.width, -box.x0) * (1 if text.get_horizontalalignment() == "left" else 2)

@@ -177,6 +177,33 @@ def test_a_server_that_cannot_start_says_why(run: Any, tmp_path: Path) -> None:
         Server(bundle).ready()
 
 
+def test_a_server_starts_before_its_bundle_is_there_and_the_wait_is_no_part_of_its_start(run: Any) -> None:
+    with Server() as early:
+        with pytest.raises(DeployError, match="name the bundle first"):
+            early.ready()
+        assert "standing by" in repr(early)
+        began = time.perf_counter()
+        while early._lines.empty():
+            time.sleep(0.01)
+        time.sleep(1)
+        early.serve(Bundle.load(run.home / "bundle")).ready()
+        assert 0 < early.start_seconds < time.perf_counter() - early._began - 1
+        assert early.start_seconds > early._stood_by - began
+        assert early.get("/health")["status"] == "ok"
+        with pytest.raises(DeployError, match="has its bundle already"):
+            early.serve(early.bundle)
+
+
+def test_a_server_that_stands_by_ends_with_whoever_started_it(run: Any) -> None:
+    idle = Server()
+    folder = idle._folder
+    began = time.perf_counter()
+    idle.stop()
+    assert _gone(idle.pid)
+    assert time.perf_counter() - began < 5
+    assert not folder.exists()
+
+
 def test_the_server_does_not_outlive_a_killed_parent(run: Any) -> None:
     code = (
         "import sys, time; from mlopskit.deploy import Bundle, Server\n"

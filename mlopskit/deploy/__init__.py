@@ -7,8 +7,9 @@ says how the new model meets its users, and a *deferral rule* which cases people
 
 from mlopskit.deploy.automation import automation_table, deferred_by_group, deferred_rows
 from mlopskit.deploy.bundle import Bundle, write_bundle
-from mlopskit.deploy.client import Server, to_rows
+from mlopskit.deploy.client import Server
 from mlopskit.deploy.deferral import DeferralRule, deferral_curve, tune_deferral
+from mlopskit.deploy.messages import to_rows
 from mlopskit.deploy.replay import Replay, replay, thin
 from mlopskit.deploy.requestlog import RequestLog, logged_name, request_table
 from mlopskit.deploy.requirements import check_requirements, verdict

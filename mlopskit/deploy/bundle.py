@@ -175,9 +175,10 @@ def _copy(run: Run, name: str, to: Path) -> None:
 
 def _copy_own_code(run: Run, folder: Path, facts: dict[str, Any]) -> list[str]:
     """Copy the project's own modules that the models need, note their types and packages; return the copies' names."""
-    models = [path for path in (folder / MODEL, folder / CHAMPION) if path.is_file()]
+    allowed = set(run.scope.model.own_types)
+    models = [path for path in (folder / MODEL, folder / CHAMPION) if path.is_file()] if allowed else []
     held = {name for path in models for name in artefacts.foreign_types(path)}
-    facts["own_types"] = sorted(held & set(run.scope.model.own_types))
+    facts["own_types"] = sorted(held & allowed)
     files = own_modules(run.project, facts["own_types"])
     for name in files:
         target = folder / CODE / name

@@ -14,24 +14,28 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
-import pandas as pd
-
-from mlopskit.data.columns import ROW
 from mlopskit.deploy.bundle import Bundle
 from mlopskit.deploy.references import resolve_secret
 from mlopskit.deploy.requestlog import RequestLog, as_json
 from mlopskit.errors import DeployError
 
+STANDBY = "-"
+"""In place of a bundle's folder: it will be named on standard input."""
+
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-# As `python -m mlopskit.deploy.server`, without looking for garbage while it imports: a fifth of the time to start.
+# As `python -m mlopskit.deploy.server`, without looking for garbage while it imports: a fifth of the time to start; and
+# without pytest, which skops would import by way of scikit-learn's test helpers wherever it is installed.
 _START = (
-    "import gc, runpy; gc.disable(); runpy.run_module('mlopskit.deploy.server', run_name='__main__', alter_sys=True)"
+    "import gc, runpy, sys; gc.disable(); sys.modules['pytest'] = None; "
+    "runpy.run_module('mlopskit.deploy.server', run_name='__main__', alter_sys=True)"
 )
 
 
@@ -40,8 +44,9 @@ class Server:
 
     Parameters
     ----------
-    bundle : Bundle
-        What it serves.
+    bundle : Bundle, optional
+        What it serves. Without one it loads its libraries and stands by until `serve` names the bundle: so it starts
+        while the bundle is put together.
     log : str
         SQLAlchemy URL, or a reference to one; empty: a SQLite file that goes when the server goes.
     token : str
@@ -53,11 +58,18 @@ class Server:
     """
 
     def __init__(
-        self, bundle: Bundle, *, log: str = "", token: str = "", seed: int = 0, lifetime: float = 900, idle: float = 300
+        self,
+        bundle: Bundle | None = None,
+        *,
+        log: str = "",
+        token: str = "",
+        seed: int = 0,
+        lifetime: float = 900,
+        idle: float = 300,
     ) -> None:
         import httpx
 
-        self.bundle, self.seed = bundle, seed
+        self._bundle, self.seed = bundle, seed
         self.token = resolve_secret(token, what="token")
         self._control = secrets.token_hex(16)
         self._folder = Path(tempfile.mkdtemp(prefix="mlopskit-server-"))
@@ -65,7 +77,8 @@ class Server:
         self._began = time.perf_counter()
         limits = ["--lifetime", str(lifetime), "--idle", str(idle), "--seed", str(seed)]
         self._process = self._launch([*limits, "--token", token, "--log", log or self.log_url])
-        self._lines: Queue[str] = Queue()
+        self._given = self._stood_by = self._began
+        self._lines: Queue[tuple[float, str]] = Queue()
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
         self._facts: dict[str, Any] = {}
@@ -73,7 +86,8 @@ class Server:
         self.http = httpx.Client(headers=headers, timeout=30, trust_env=False)
 
     def _launch(self, options: Sequence[str]) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", _START, str(self.bundle.folder), "--with-parent"]
+        folder = str(self._bundle.folder) if self._bundle else STANDBY
+        command = [sys.executable, "-c", _START, folder, "--with-parent"]
         environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "MLOPSKIT_CONTROL": self._control}
         with (self._folder / "stderr").open("w", encoding="utf-8") as errors:
             return subprocess.Popen(
@@ -88,10 +102,38 @@ class Server:
     def _listen(self) -> None:
         assert self._process.stdout is not None  # noqa: S101
         for line in self._process.stdout:
-            if not self._lines.qsize():
-                self.start_seconds = time.perf_counter() - self._began
-            self._lines.put(line)
-        self._lines.put("")
+            self._lines.put((time.perf_counter(), line))
+        self._lines.put((time.perf_counter(), ""))
+
+    @property
+    def bundle(self) -> Bundle:
+        """What it serves.
+
+        Raises
+        ------
+        DeployError
+            While it stands by.
+        """
+        if self._bundle is None:
+            raise DeployError("This server stands by: name the bundle first, `server.serve(bundle)`.")
+        return self._bundle
+
+    def serve(self, bundle: Bundle) -> Self:
+        """Name the bundle to a server that stands by.
+
+        Raises
+        ------
+        DeployError
+            When it has one already.
+        """
+        if self._bundle is not None:
+            raise DeployError("This server has its bundle already; start another one for another bundle.")
+        self._bundle, self._given = bundle, time.perf_counter()
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):  # it has ended: `ready` says why
+                self._process.stdin.write(as_json(str(bundle.folder.absolute())) + "\n")
+                self._process.stdin.flush()
+        return self
 
     def ready(self, *, timeout: float = 60) -> Self:
         """Wait until it answers.
@@ -99,20 +141,32 @@ class Server:
         Raises
         ------
         DeployError
-            When it ends or stays silent instead; what it said is quoted.
+            When it ends or stays silent instead; what it said is quoted. Also while it stands by.
         """
-        if self._facts:
-            return self
+        while not self._facts and self.bundle:
+            at, said = self._next_line(timeout)
+            if said["event"] == "standby":
+                self._stood_by = at
+            else:
+                self._facts, self._answered = said, at
+        return self
+
+    def _next_line(self, timeout: float) -> tuple[float, dict[str, Any]]:
         try:
-            line = self._lines.get(timeout=timeout)
+            at, line = self._lines.get(timeout=timeout)
         except Empty:
-            line = ""
+            at, line = 0.0, ""
         if not line:
             said = self._said()
             self.stop()
             raise DeployError.from_failed_start(said or f"it did not answer within {timeout:g} s")
-        self._facts = json.loads(line)
-        return self
+        return at, json.loads(line)
+
+    @property
+    def start_seconds(self) -> float:
+        """Seconds from its start to its first possible answer, less those in which it stood by for its bundle."""
+        self.ready()
+        return self._answered - self._began - max(0.0, self._given - self._stood_by)
 
     def _said(self) -> str:
         file = self._folder / "stderr"
@@ -176,17 +230,25 @@ class Server:
         """Tell whether the token is nowhere in the request log."""
         return self.token is None or self.token not in as_json(self.records())
 
-    def records(self) -> list[dict[str, Any]]:
-        """Return what the request log holds, oldest first."""
-        log = RequestLog(self.log_url)
-        try:
-            return log.records()
-        finally:
-            log.close()
+    @cached_property
+    def _log(self) -> RequestLog:
+        return RequestLog(self.log_url)
+
+    def records(self, *, after: int = 0) -> list[dict[str, Any]]:
+        """Return what the request log holds, oldest first; with `after`, what came after a `mark`."""
+        return self._log.records(after=after)
+
+    def mark(self) -> int:
+        """Return where the request log ends now."""
+        return self._log.mark()
 
     def stop(self) -> None:
         """End the server and wait for it; its own log goes with it."""
         self.http.close()
+        if "_log" in self.__dict__:
+            self.__dict__.pop("_log").close()
+        if not self._facts:  # no request is on its way, and its imports would not notice
+            self._process.terminate()
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
         try:
@@ -208,8 +270,9 @@ class Server:
         self.stop()
 
     def __repr__(self) -> str:
-        state = "stopped" if self._process.poll() is not None else "answering" if self._facts else "starting"
-        return f"Server of {self.bundle.facts['name']}, {state}, on loopback"
+        waits = "starting" if self._bundle else "standing by"
+        state = "stopped" if self._process.poll() is not None else "answering" if self._facts else waits
+        return f"Server of {self._bundle.facts['name'] if self._bundle else 'no bundle yet'}, {state}, on loopback"
 
 
 def _log_url(log: str, folder: Path) -> str:
@@ -222,39 +285,3 @@ def _remove(folder: Path) -> None:
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def to_rows(frame: pd.DataFrame, bundle: Bundle, *, everything: bool = False) -> list[dict[str, Any]]:
-    """Turn rows of a split table into requests.
-
-    Only what the model needs or the log may keep leaves this process; with `everything`, every field that the schema
-    knows (a champion that is a rule or a previous system may want more than the model).
-    """
-    schema, columns = bundle.schema, bundle.columns
-    wanted = [f.name for f in schema.fields if f.required or f.name in bundle.logging or everything]
-    wanted = [name for name in wanted if name in frame.columns]
-    values = {name: _plain(frame[name]) for name in wanted}
-    times = _plain(frame[columns.time]) if columns.time in frame.columns else [None] * len(frame)
-    rows = frame[ROW].tolist()
-    return [
-        {"row": row, "time": times[i], "features": {name: column[i] for name, column in values.items()}}
-        for i, row in enumerate(rows)
-    ]
-
-
-def _plain(column: pd.Series[Any]) -> list[Any]:
-    """Values as JSON has them: missing is null, dates are text, arrays are lists."""
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return [None if pd.isna(value) else value.isoformat() for value in column]
-    if column.dtype == object:
-        return [_plain_object(value) for value in column]
-    missing = column.isna().to_numpy()
-    return [None if gone else value for value, gone in zip(column.tolist(), missing, strict=True)]
-
-
-def _plain_object(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, list):
-        return value
-    return None if pd.isna(value) else value

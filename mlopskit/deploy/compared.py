@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from mlopskit.data.columns import ROW, TARGET
-from mlopskit.deploy.client import Server, to_rows
+from mlopskit.deploy.client import Server
+from mlopskit.deploy.messages import to_rows
 from mlopskit.deploy.scoring import CHALLENGER, CHAMPION, in_share
 from mlopskit.intervals import wilson
 from mlopskit.tally import Grouping
@@ -74,7 +75,7 @@ class Pairs:
 
     def forget(self) -> None:
         """Leave what was logged so far out of later comparisons."""
-        self._start = len(self.server.records())
+        self._mark = self.server.mark()
 
     def send(
         self, rows: pd.DataFrame, *, share: float, mirror: bool = True, fault: str = "none", switching: bool = False
@@ -107,7 +108,7 @@ class Pairs:
 
     def table(self) -> pd.DataFrame:
         """Return one line a row that both models scored: truth, and prediction and scores of each."""
-        records = [record for record in self.server.records()[self._start :] if record["prediction"] is not None]
+        records = [record for record in self.server.records(after=self._mark) if record["prediction"] is not None]
         sides = {arm: _by_row(records, arm) for arm in (CHAMPION, CHALLENGER)}
         truth = dict(zip(self.rows[ROW].tolist(), self.rows[TARGET].tolist(), strict=True))
         both = sorted(set(sides[CHAMPION]) & set(sides[CHALLENGER]) & set(truth))

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from mlopskit.data.columns import ROW
-from mlopskit.deploy.client import Server, to_rows
+from mlopskit.deploy.client import Server
+from mlopskit.deploy.messages import to_rows
 from mlopskit.deploy.requestlog import SCORED, request_table
 
 
@@ -73,19 +74,18 @@ def replay(server: Server, rows: pd.DataFrame, *, single: int = 200, batch: int 
         Rows in each other request, and connections that send them at the same time.
     """
     server.ready().route(share=1.0)
-    before = len(server.records())
     messages = to_rows(rows, server.bundle)
     alone = set(np.linspace(0, len(messages) - 1, min(single, len(messages))).round().astype(int).tolist())
     together = [message for i, message in enumerate(messages) if i not in alone]
     batches = [together[i : i + batch] for i in range(0, len(together), batch)]
     _send(server, messages[:1])  # opens the connection; the first answer of a process is slower than any other
-    before += 1
+    mark = server.mark()
     singles = [_send(server, [messages[i]]) for i in sorted(alone)]
     started = time.perf_counter()
     with ThreadPoolExecutor(concurrency) as pool:
         several = list(pool.map(lambda part: _send(server, part), batches))
     seconds = time.perf_counter() - started
-    records = server.records()[before:]
+    records = server.records(after=mark)
     sent = [*singles, *several]
     return Replay(
         request_table(records, bundle=server.bundle),

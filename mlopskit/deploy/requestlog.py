@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    func,
     insert,
     select,
 )
@@ -88,11 +89,18 @@ class RequestLog:
     def _allowed(self, inputs: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None if inputs is None else {name: value for name, value in inputs.items() if name in self.allowed}
 
-    def records(self) -> list[dict[str, Any]]:
-        """Return every record, oldest first."""
+    def records(self, *, after: int = 0) -> list[dict[str, Any]]:
+        """Return every record, oldest first; with `after`, those that came after a `mark`."""
+        columns = [column for column in _REQUESTS.columns if column.name != "id"]
+        asked = select(*columns).where(_REQUESTS.c.id > after).order_by(_REQUESTS.c.id)
+        names = [column.name for column in columns]
         with self.engine.connect() as connection:
-            rows = connection.execute(select(_REQUESTS).order_by(_REQUESTS.c.id)).mappings()
-            return [{key: value for key, value in row.items() if key != "id"} for row in rows]
+            return [dict(zip(names, row, strict=True)) for row in connection.execute(asked)]
+
+    def mark(self) -> int:
+        """Return where the log ends now."""
+        with self.engine.connect() as connection:
+            return int(connection.execute(select(func.max(_REQUESTS.c.id))).scalar() or 0)
 
     def kept_columns(self) -> set[str]:
         """Return the names of all columns of which any record keeps a value: what a privacy check looks at."""

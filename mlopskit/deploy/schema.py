@@ -59,7 +59,7 @@ class Field:
 
     def problem(self, value: Any) -> str:
         """Say why a value cannot be read, or return an empty string; null always can."""
-        return "" if value is None else _PROBLEMS.get(self._reads, _text_problem)(value, self)
+        return "" if value is None else _PROBLEMS.get(self.reads, _text_problem)(value, self)
 
     def warning(self, value: Any) -> str:
         """Say in what a readable value is unlike the training data, or return an empty string."""
@@ -73,7 +73,7 @@ class Field:
 
     def series(self, values: Sequence[Any]) -> pd.Series[Any]:
         """Return the values as the column that the model was trained on, null as missing."""
-        reads = self._reads
+        reads = self.reads
         missing = any(value is None for value in values)
         if reads == "number":
             whole = self.dtype.lower().startswith(("int", "uint")) and not missing
@@ -90,7 +90,8 @@ class Field:
         return pd.Series(values, dtype="str")
 
     @property
-    def _reads(self) -> str:
+    def reads(self) -> str:
+        """How values are read: number, flag, text, pixels or date."""
         if self.kind in {"image", "datetime"}:
             return {"image": "pixels", "datetime": "date"}[self.kind]
         dtype = self.dtype.lower()

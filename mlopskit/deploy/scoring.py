@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mlopskit.data.columns import Target
+from mlopskit.deploy.rows import Given, QuickModel
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -34,14 +34,17 @@ class Arm:
         Task and classes.
     threshold : float, optional
         P(positive) from which on the answer is positive (binary).
+    quick : QuickModel, optional
+        The same estimator for rows that are in no table.
     """
 
     name: str
     estimator: Any
     target: Target
     threshold: float | None = None
+    quick: QuickModel | None = None
 
-    def answer(self, frame: pd.DataFrame) -> tuple[np.ndarray | None, np.ndarray]:
+    def answer(self, given: Given) -> tuple[np.ndarray | None, np.ndarray]:
         """Score rows.
 
         Returns
@@ -52,19 +55,24 @@ class Arm:
             Class indices, or the predicted quantity.
         """
         if not self.target.is_classification:
-            return None, np.asarray(self.estimator.predict(frame), dtype=float)
-        scores = self._scores(frame)
+            return None, np.asarray(self._asked(given, "predict"), dtype=float)
+        scores = self._scores(given)
         if self.target.task == "multiclass":
             return scores, scores.argmax(axis=1)
         positive = scores[:, 1]
-        decided = self.estimator.predict(frame) if self.threshold is None else positive >= self.threshold
+        decided = self._asked(given, "predict") if self.threshold is None else positive >= self.threshold
         return positive, np.asarray(decided).astype(int)
 
-    def _scores(self, frame: pd.DataFrame) -> np.ndarray:
+    def _asked(self, given: Given, method: str) -> Any:
+        if self.quick is not None:
+            return self.quick.ask(given.values, method)
+        return getattr(self.estimator, method)(given.table())
+
+    def _scores(self, given: Given) -> np.ndarray:
         """One column a class; a class that the model never saw gets 0."""
-        raw = np.asarray(self.estimator.predict_proba(frame), dtype=float)
+        raw = np.asarray(self._asked(given, "predict_proba"), dtype=float)
         seen = np.asarray(getattr(self.estimator, "classes_", range(raw.shape[1]))).astype(int)
-        scores = np.zeros((len(frame), len(self.target.classes)))
+        scores = np.zeros((len(raw), len(self.target.classes)))
         scores[:, seen] = raw
         return scores
 

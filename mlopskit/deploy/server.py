@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import os
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from mlopskit.deploy.app import Clock, create_app
 from mlopskit.deploy.bundle import Bundle
+from mlopskit.deploy.client import STANDBY
 from mlopskit.deploy.references import resolve_secret
 from mlopskit.deploy.requestlog import RequestLog, as_json
 from mlopskit.deploy.serving import Routing, Service
@@ -36,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return _serve(options)
+        folder = _stand_by() if options.bundle == STANDBY else options.bundle
+        return _serve(Path(folder), options) if folder else 0
     except MlopskitError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
@@ -47,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m mlopskit.deploy.server",
         description="Serve a bundle on loopback. Example: python -m mlopskit.deploy.server BUNDLE --port 8000",
     )
-    parser.add_argument("bundle", type=Path, help="folder that the deploy phase wrote")
+    parser.add_argument(
+        "bundle", help="folder that the deploy phase wrote; - reads it, as a JSON string, from standard input"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default: this machine only)")
     parser.add_argument("--port", type=int, default=0, help="0 chooses a free one")
     parser.add_argument(
@@ -66,9 +72,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _serve(options: argparse.Namespace) -> int:
+def _stand_by() -> str:
+    """Import what most models are made of, and wait for the bundle; nothing when whoever was to name it has gone."""
+    for name in ("sklearn.compose", "sklearn.ensemble", "sklearn.linear_model", "skops.io"):
+        import_module(name)
+    print(as_json({"event": "standby"}), flush=True)  # noqa: T201
+    said = sys.stdin.readline()
+    return str(json.loads(said)) if said else ""
+
+
+def _serve(folder: Path, options: argparse.Namespace) -> int:
     started = time.monotonic()
-    bundle = Bundle.load(options.bundle)
+    bundle = Bundle.load(folder)
     token = resolve_secret(options.token, what="--token")
     url = resolve_secret(options.log, what="--log") if options.log.startswith(("env:", "file:")) else options.log
     log = RequestLog(url, allowed=bundle.logging) if url else None
@@ -103,6 +118,16 @@ class _Announcing(uvicorn.Server):
         await super().startup(sockets=sockets)
         if sockets and self.started:
             self._announce(sockets[0].getsockname()[1])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Wait for open connections as uvicorn does; where there are none, end at once."""
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+            return
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
 
 
 def _announce(host: str, port: int, started: float) -> None:

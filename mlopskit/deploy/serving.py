@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mlopskit.deploy.bundle import Bundle
 from mlopskit.deploy.requestlog import RequestLog
+from mlopskit.deploy.rows import Given, quick_model
 from mlopskit.deploy.scoring import CHALLENGER, CHAMPION, Arm, in_share, single_threaded
 from mlopskit.model.baselines import LinearBaseline
 
@@ -98,13 +99,17 @@ class Service:
         self.routing = Routing()
         self.log_failures = 0
         threshold = bundle.facts["threshold"]
-        self.arms = {CHALLENGER: Arm(CHALLENGER, single_threaded(bundle.model()), self.target, threshold)}
+        self.arms = {CHALLENGER: self._arm(CHALLENGER, bundle.model(), threshold)}
         champion = bundle.champion()
         if champion is not None:
             # what a linear baseline predicts is its probability against its threshold: no need to ask it twice
             cut = champion.threshold if isinstance(champion, LinearBaseline) else None
-            self.arms[CHAMPION] = Arm(CHAMPION, single_threaded(champion), self.target, cut)
+            self.arms[CHAMPION] = self._arm(CHAMPION, champion, cut)
         self._time_column = bundle.columns.time
+
+    def _arm(self, name: str, estimator: Any, threshold: float | None) -> Arm:
+        estimator = single_threaded(estimator)
+        return Arm(name, estimator, self.target, threshold, quick_model(estimator, self.schema, self.target))
 
     def refusals(self, query: Query) -> list[dict[str, Any]]:
         """List what is wrong with a request: row (position), field, problem."""
@@ -160,9 +165,8 @@ class Service:
         if not self.routing.mirror or len(self.arms) < 2:
             return None
         try:
-            frame = self._frame([row.row for row in rows])
-            # pandas copies what a model changes in its own table, so the other never sees it
-            said = {name: self._ask(name, frame.copy(deep=False)) for name in (CHAMPION, CHALLENGER)}
+            given = self._given([row.row for row in rows])
+            said = {name: self._ask(name, given) for name in (CHAMPION, CHALLENGER)}
         except Exception:  # tried again, each for itself
             return None
         silent = [Scored(row.row, _other(row.arm), "shadow") for row in rows]
@@ -174,18 +178,18 @@ class Service:
 
     def _try(self, rows: Sequence[Scored], arm: str) -> bool:
         try:
-            said = self._ask(arm, self._frame([row.row for row in rows]))
+            said = self._ask(arm, self._given([row.row for row in rows]))
         except Exception:  # whatever a model raises, the caller gets an answer and the log the status
             return False
         for i, row in enumerate(rows):
             row.note(said, i)
         return True
 
-    def _ask(self, arm: str, frame: Any) -> Answers:
-        """Have an arm score a table."""
+    def _ask(self, arm: str, given: Given) -> Answers:
+        """Have an arm score rows."""
         if arm == CHALLENGER:
             self._rehearse_fault()
-        return self.arms[arm].answer(frame)
+        return self.arms[arm].answer(given)
 
     def _rehearse_fault(self) -> None:
         if self.routing.fault == "error":
@@ -193,12 +197,12 @@ class Service:
         if self.routing.fault == "slow":
             time.sleep(0.25)
 
-    def _frame(self, rows: Sequence[Row]) -> Any:
+    def _given(self, rows: Sequence[Row]) -> Given:
         """Take features as sent; the row's time fills the time column where a model wants it."""
         values = [row.features for row in rows]
         if self._time_column is not None:
             values = [{self._time_column: row.time, **row.features} for row in rows]
-        return self.schema.frame(values)
+        return Given(values, self.schema)
 
     def _mirrored(self, rows: Sequence[Scored]) -> list[Scored]:
         """Score rows silently by the arm that does not answer them."""

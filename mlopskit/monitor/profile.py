@@ -225,6 +225,8 @@ def as_numbers(values: pd.Series[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 def as_text(values: pd.Series[Any]) -> pd.Series[Any]:
     """Return every value as text and what is missing as None, so that categories of any type compare."""
+    if isinstance(values.dtype, pd.StringDtype) and values.dtype.na_value is np.nan:  # what parquet files hold
+        return values.astype("object")
     return values.astype("object").map(str, na_action="ignore").astype("object")
 
 
