@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlopskit.errors import MlopskitError
     from mlopskit.evaluate import confirm_slices, disparities, find_slices, group_metrics
-    from mlopskit.runs import Run, find_project, open_run
+    from mlopskit.runs import Run, find_project, load_run, open_run
     from mlopskit.scope import Scope, open_questions
     from mlopskit.tally import Tally
 
@@ -28,6 +28,7 @@ _HOMES = {
     "find_project": "mlopskit.runs",
     "find_slices": "mlopskit.evaluate",
     "group_metrics": "mlopskit.evaluate",
+    "load_run": "mlopskit.runs",
     "open_questions": "mlopskit.scope",
     "open_run": "mlopskit.runs",
 }
@@ -42,6 +43,7 @@ __all__ = [
     "find_project",
     "find_slices",
     "group_metrics",
+    "load_run",
     "open_questions",
     "open_run",
 ]

@@ -77,6 +77,17 @@ def test_the_largest_of_twenty_equal_groups_is_large_by_chance_and_says_so():
     assert 0.3 < table["p_value"].mean() < 0.7
 
 
+@pytest.mark.parametrize("rates", [(0.3,) * 8, (0.1, 0.15, 0.2, 0.3, 0.4, 0.4, 0.5, 0.55)])
+def test_the_simultaneous_interval_of_the_largest_gap_covers_it(rates):
+    rng, groups, covered = np.random.default_rng(0), np.repeat(np.arange(8), 60), 0
+    for seed in range(100):
+        calls = (rng.random(480) < np.repeat(rates, 60)) * 1
+        row = _row(disparities(_tally(calls * 0 + 1, calls, groups), metrics=["selection_rate"], seed=seed,
+                               replicates=300), "selection_rate")  # fmt: skip
+        covered += row["difference_low"] <= max(rates) - min(rates) <= row["difference_high"]
+    assert covered >= 92
+
+
 def test_rows_dealt_at_random_keep_both_margins():
     from mlopskit.evaluate.gaps import _deal
 
@@ -121,3 +132,99 @@ def test_areas_and_errors_of_regression_are_compared_too():
 def test_other_tables_are_refused():
     with pytest.raises(MetricError, match="lacks group, n, metric"):
         disparities(pd.DataFrame({"x": [1]}))
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 10_000), size=st.integers(6, 60))
+def test_gaps_are_fairlearns_over_the_groups_that_have_the_rate(seed, size):
+    """Between groups, and the worst case of two rates, on the rows of the groups whose denominators are above 0."""
+    rng = np.random.default_rng(seed)
+    y, p, g = rng.integers(0, 2, size), rng.integers(0, 2, size), rng.choice(list("abc"), size)
+    found = disparities(_tally(y, p, g), metrics=["recall", "false_positive_rate"], minimum=1, replicates=20)
+    gaps = []
+    for metric, actual, function in (
+        ("recall", 1, fl.true_positive_rate),
+        ("false_positive_rate", 0, fl.false_positive_rate),
+    ):
+        having = [name for name in sorted(set(g)) if (y[g == name] == actual).any()]
+        row, inside = _row(found, metric), np.isin(g, having)
+        assert row["groups"] == f"{len(having)} of {len(set(g))}"
+        if len(having) < 2:
+            return
+        frame = fl.MetricFrame(metrics=function, y_true=y[inside], y_pred=p[inside], sensitive_features=g[inside])
+        gaps.append(frame.difference(method="between_groups"))
+        assert row["difference"] == pytest.approx(gaps[-1])
+        if frame.group_max() > 0:
+            assert row["ratio"] == pytest.approx(frame.ratio(method="between_groups"))
+    assert _row(found, "equalized_odds")["difference"] == pytest.approx(max(gaps))
+    if (pd.crosstab(g, y) > 0).all(axis=None):
+        theirs = fl.equalized_odds_difference(y, p, sensitive_features=g, agg="worst_case")
+        assert max(gaps) == pytest.approx(theirs)
+
+
+def test_an_undefined_rate_is_left_out_where_fairlearn_calls_it_0():
+    """Group c has no positive row: fairlearn's recall of it is 0 and the difference 0.9; ours is over 2 of 3 groups."""
+    y = [1] * 20 + [1] * 20 + [0] * 20
+    p = [1] * 18 + [0] * 2 + [1] * 14 + [0] * 6 + [1] * 10 + [0] * 10
+    g = ["a"] * 20 + ["b"] * 20 + ["c"] * 20
+    row = _row(disparities(_tally(y, p, g), metrics=["recall"]), "recall")
+    assert (row["groups"], row["difference"], row["smallest"]) == ("2 of 3", pytest.approx(0.2), "b")
+    theirs = fl.MetricFrame(metrics=fl.true_positive_rate, y_true=y, y_pred=p, sensitive_features=g)
+    assert theirs.difference(method="between_groups") == pytest.approx(0.9)
+
+
+def _shared_persons(seed, persons=150):
+    """Two groups in which the same persons occur (the day and the night, say), each right or wrong throughout."""
+    rng = np.random.default_rng(seed)
+    right = rng.random(persons) < 0.7
+    who = np.repeat(np.arange(persons), 6)
+    y = rng.integers(0, 2, who.size)
+    group = np.tile(["day", "night"], who.size // 2)
+    return pd.DataFrame({"_target": y, "prediction": np.where(right[who], y, 1 - y), "g": group, "who": who})
+
+
+def test_groups_that_share_persons_vary_together():
+    rows = _shared_persons(0)
+    joint = _row(disparities(Tally.from_table(rows, ["g"], unit="who"), metrics=["accuracy"]), "accuracy")
+    apart = _row(disparities(Tally.from_table(rows, ["g"]), metrics=["accuracy"]), "accuracy")
+    assert joint["difference"] == pytest.approx(0, abs=1e-12)
+    assert joint["difference_high"] < 0.01 < apart["difference_high"]
+    assert "joint draws from what each block moves" in joint["method"]
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "precision", "roc_auc"])
+def test_gaps_of_repeated_persons_are_found_by_chance_as_often_as_said(metric):
+    """Four equal groups of 100 persons with 5 rows each: p-values are about even, the gap's interval keeps 0."""
+    runs = []
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        who = np.repeat(np.arange(400), 5)
+        y = rng.integers(0, 2, who.size)
+        score = 1 / (1 + np.exp(-(y - 0.5 + rng.normal(size=400)[who] * (2 * y - 1) + rng.normal(size=who.size))))
+        rows = pd.DataFrame(
+            {"_target": y, "prediction": (score > 0.5) * 1, "score": score, "g": who // 100, "who": who}
+        )
+        tally = Tally.from_table(rows, ["g"], unit="who")
+        runs.append(_row(disparities(tally, metrics=[metric], seed=seed, replicates=300), metric))
+    table = pd.DataFrame(runs)
+    assert (table["difference_low"] > 0).mean() <= 0.15
+    assert 0.3 < table["p_value"].mean() < 0.7
+
+
+def test_regression_is_compared_from_a_tally():
+    rng = np.random.default_rng(1)
+    y, g = rng.normal(size=400), np.repeat(["a", "b"], 200)
+    p = y + np.r_[rng.normal(0, 1, 200), rng.normal(0, 3, 200)]
+    rows = pd.DataFrame({"_row": range(400), "_target": y, "prediction": p, "g": g})
+    row = _row(disparities(Tally.from_table(rows, ["g"], task="regression"), metrics=["mae"]), "mae")
+    assert (row["largest"], row["p_value"] < 0.01) == ("b", True)
+    assert 0 < row["difference_low"] < row["difference"] < row["difference_high"]
+
+
+def test_base_rates_of_few_persons_do_not_differ_for_sure():
+    """12 persons of 50 equal rows each in either group: 600 rows tell of a difference, 12 persons do not."""
+    who = np.repeat(np.arange(24), 50)
+    y = np.isin(who, [0, 1, 2, 3, 4, 5, 12, 13, 14, 15]) * 1
+    rows = pd.DataFrame({"_target": y, "prediction": y, "g": np.repeat(["a", "b"], 600), "who": who})
+    assert incompatibilities(Tally.from_table(rows, ["g"])) != []
+    assert incompatibilities(Tally.from_table(rows, ["g"], unit="who")) == []

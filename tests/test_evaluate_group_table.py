@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from fairlearn import metrics as fl
 from fairlearn.metrics import MetricFrame, selection_rate
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,6 +70,43 @@ def test_values_agree_with_fairlearn_where_denominators_are_above_0(data):
             assert _value(table, group, metric) == pytest.approx(row[metric])
 
 
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), size=st.integers(3, 60))
+def test_rates_agree_with_fairlearn_in_groups_that_have_them(seed, size):
+    rng = np.random.default_rng(seed)
+    y, p, g = rng.integers(0, 2, size), rng.integers(0, 2, size), rng.choice(list("abc"), size)
+    functions = {"recall": fl.true_positive_rate, "false_positive_rate": fl.false_positive_rate,
+                 "specificity": fl.true_negative_rate, "false_negative_rate": fl.false_negative_rate}  # fmt: skip
+    frame = fl.MetricFrame(metrics=functions, y_true=y, y_pred=p, sensitive_features=g).by_group
+    table = group_metrics(y, p, pd.DataFrame({"g": g}), metrics=list(functions), task="binary")
+    for row in table[table["group"] != "overall"].itertuples():
+        theirs = frame.loc[row.group, row.metric]
+        assert row.value == pytest.approx(theirs) if row.denominator else (np.isnan(row.value) and theirs == 0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_weighted_values_agree_with_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    y, p, w = rng.integers(0, 2, 200), rng.integers(0, 2, 200), rng.exponential(size=200)
+    functions = {"accuracy": sk.accuracy_score, "precision": sk.precision_score, "recall": sk.recall_score,
+                 "balanced_accuracy": sk.balanced_accuracy_score, "f1": sk.f1_score}  # fmt: skip
+    table = group_metrics(y, p, pd.DataFrame({"g": ["a"] * 200}), metrics=list(functions), sample_weight=w)
+    for name, function in functions.items():
+        assert _value(table, "a", name) == pytest.approx(function(y, p, sample_weight=w))
+    assert table["method"].str.contains("effective n").all()
+
+
+def test_weighted_regression_agrees_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    y, w = rng.normal(1e4, 3, 300), rng.exponential(size=300)
+    p = y + rng.normal(size=300)
+    table = group_metrics(y, p, pd.DataFrame({"g": ["a"] * 300}), sample_weight=w)
+    assert _value(table, "a", "r2") == pytest.approx(sk.r2_score(y, p, sample_weight=w))
+    assert _value(table, "a", "mae") == pytest.approx(sk.mean_absolute_error(y, p, sample_weight=w))
+    assert table["n"].tolist() == [300] * 8
+
+
 def test_an_undefined_rate_is_not_0():
     table = group_metrics([0] * 20, [0] * 20, pd.DataFrame({"g": ["a"] * 20}), metrics=["recall"], task="binary")
     assert sk.recall_score([0] * 20, [0] * 20, zero_division=0) == 0
@@ -129,19 +167,70 @@ def test_the_bootstrap_is_a_bootstrap_of_rows():
     assert table["method"].tolist() == ["multinomial bootstrap"] * 2
 
 
-@pytest.mark.parametrize("n", [20, 50])
-def test_precision_of_small_groups_is_covered(n):
-    rng = np.random.default_rng(n)
-    covered = []
-    for seed in range(150):
-        y, p = rng.random(n) < 0.5, rng.random(n) < 0.7
-        groups = pd.DataFrame({"g": ["a"] * n})
-        row = group_metrics(y * 1, p * 1, groups, metrics=["precision"], seed=seed, replicates=300, task="binary").iloc[
-            1
-        ]
-        if row["status"] == "estimated":
-            covered.append(row["low"] <= 0.5 <= row["high"])
-    assert 0.90 <= np.mean(covered) <= 1
+def test_fewer_than_ten_persons_cannot_be_estimated():
+    person = np.repeat(np.arange(8), 50)
+    y = np.tile([0, 1], 200)
+    groups = pd.DataFrame({"g": ["a"] * 400})
+    table = group_metrics(y, y, groups, metrics=["accuracy", "roc_auc"], y_score=y * 0.9, unit=person)
+    assert set(table["status"]) == {"cannot-be-estimated"}
+    assert table["method"].str.startswith("fewer than 10 clusters").all()
+    some = group_metrics(y, y, groups, metrics=["accuracy"], unit=person, clusters=5)
+    assert set(some["status"]) == {"estimated"}
+
+
+def test_no_error_among_many_rows_of_few_persons_says_as_much_as_the_persons():
+    person = np.repeat(np.arange(30), 100)
+    table = group_metrics([1] * 3000, [1] * 3000, pd.DataFrame({"g": ["a"] * 3000}), metrics=["recall"], unit=person,
+                          task="binary")  # fmt: skip
+    assert table["low"].iloc[1] < 0.9
+    assert table["high"].iloc[1] == 1
+
+
+def test_scores_of_units_get_a_jackknife():
+    rng = np.random.default_rng(5)
+    y = rng.integers(0, 2, 600)
+    score = 1 / (1 + np.exp(-(y + rng.normal(size=600))))
+    groups, person = pd.DataFrame({"g": ["a"] * 600}), np.arange(600) // 3
+    names = ["roc_auc", "average_precision", "log_loss", "brier_score"]
+    table = group_metrics(y, y, groups, y_score=score, metrics=names, unit=person)
+    assert table["method"].str.startswith("jackknife").all()
+    assert (table["low"] < table["value"]).all()
+    assert (table["value"] < table["high"]).all()
+    with pytest.raises(MetricError, match="log_loss by group takes no weights"):
+        group_metrics(y, y, groups, y_score=score, metrics=["log_loss"], sample_weight=score)
+
+
+def test_a_tally_with_units_gives_the_same_table_as_its_rows():
+    rng = np.random.default_rng(6)
+    y = rng.integers(0, 2, 2000)
+    p = np.where(rng.random(2000) < 0.8, y, 1 - y)
+    rows = pd.DataFrame({"_target": y, "prediction": p, "g": rng.choice(["a", "b"], 2000), "who": np.arange(2000) // 4})
+    direct = group_metrics(y, p, rows[["g"]], unit=rows["who"])
+    pd.testing.assert_frame_equal(tally_metrics(Tally.from_table(rows, ["g"], unit="who")), direct)
+
+
+def test_many_rows_are_ranked_by_bins_and_by_scores_where_these_are_too_coarse():
+    rng = np.random.default_rng(7)
+    g, y = np.repeat(["close", "spread"], 30_000), rng.integers(0, 2, 60_000)
+    score = 1 / (1 + np.exp(-(y + rng.normal(size=60_000)) * np.where(g == "close", 0.02, 1)))
+    names = ["roc_auc", "average_precision"]
+    table = group_metrics(y, y, pd.DataFrame({"g": g}), y_score=score, metrics=names)
+    for group, tolerance, method in (("close", 1e-12, "logit scale"), ("spread", 1e-3, "score bins")):
+        rows = table[table["group"] == group].set_index("metric")
+        inside = g == group
+        assert rows.loc["roc_auc", "value"] == pytest.approx(sk.roc_auc_score(y[inside], score[inside]), abs=tolerance)
+        expected = sk.average_precision_score(y[inside], score[inside])
+        assert rows.loc["average_precision", "value"] == pytest.approx(expected, abs=tolerance)
+        assert rows["method"].str.endswith(method).all()
+
+
+def test_labels_of_any_kind_are_told_apart():
+    groups = pd.DataFrame({"g": ["a"] * 40})
+    for no, yes in ((False, True), ("no", "yes"), (-1, 1), (0.0, 1.0)):
+        table = group_metrics([no, yes] * 20, [no] * 20 + [yes] * 20, groups, metrics=["recall"])
+        assert table["value"].tolist() == [0.5, 0.5]
+    with pytest.raises(MetricError, match="holds missing values"):
+        group_metrics([None, "yes"] * 20, ["no", "yes"] * 20, groups, metrics=["recall"], task="binary")
 
 
 def test_missing_values_and_intersections_are_groups():
@@ -161,3 +250,7 @@ def test_wrong_input_is_refused_in_a_sentence():
         group_metrics([0, 1, 1], [0, 1], groups)
     with pytest.raises(MetricError, match="choose auto or bootstrap"):
         group_metrics([0, 1], [0, 1], groups, method="jackknife")
+    with pytest.raises(MetricError, match="knows no weights and no units"):
+        group_metrics([0, 1], [0, 1], groups, method="bootstrap", unit=[1, 2])
+    with pytest.raises(MetricError, match="sample_weight holds values"):
+        group_metrics([0, 1], [0, 1], groups, sample_weight=[1, -1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, product
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -11,45 +11,90 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlopskit.errors import DataError, MlopskitError
-from mlopskit.evaluate import find_slices, in_words, least_factor, slice_mask
+from mlopskit.evaluate import find_slices, in_words, least_factor, slice_counts, slice_mask
+from mlopskit.evaluate.slice_counts import Counter
 
 
-def _brute(features, errors, *, alpha, support, level, better=False):
-    """Every conjunction's score by the definition (Sagadeeva and Boehm 2021), largest first, and how many there are."""
-    n, total, scores, count = len(features), errors.sum(), [], 0
-    columns = {name: features[name].to_numpy() for name in features}
-    for names in combinations(columns, level):
-        for values in product(*(np.unique(columns[name]) for name in names)):
-            inside = np.logical_and.reduce([columns[name] == v for name, v in zip(names, values, strict=True)])
-            size = inside.sum()
-            if size >= support and size:
-                count += errors[inside].sum() > 0
-                excess = n / size * errors[inside].sum() / total - 1
-                scores.append(alpha * (-excess if better else excess) - (1 - alpha) * (n / size - 1))
-    return sorted((score for score in scores if score > 1e-12), reverse=True), count
+def _brute(features, errors, *, alpha, support, levels, better=False):
+    """Every slice by the definition (Sagadeeva and Boehm 2021), in the promised order."""
+    n, total, found = len(features), errors.sum(), []
+    rows = features.assign(**{"error of the row": errors})
+    for level in levels:
+        for names in combinations(sorted(features), level):
+            cells = rows.groupby(list(names), observed=True)["error of the row"].agg(["size", "sum"])
+            for key, size, error in cells[cells["size"] >= support].itertuples(name=None):
+                excess = n / size * error / total - 1
+                score = alpha * (-excess if better else excess) - (1 - alpha) * (n / size - 1)
+                slice_ = dict(zip(names, key if isinstance(key, tuple) else (key,), strict=True))
+                found.append((slice_, len(names), size, error, score))
+    return sorted(found, key=lambda s: (-round(s[4], 9), -s[2], s[1], [(c, str(v)) for c, v in sorted(s[0].items())]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     seed=st.integers(0, 10_000), n=st.integers(5, 80), columns=st.integers(1, 4), level=st.integers(1, 4),
     alpha=st.sampled_from([0.5, 0.9, 0.99, 1.0]), support=st.integers(1, 8), k=st.integers(1, 12),
-    binary=st.booleans(), better=st.booleans(),
+    share=st.sampled_from([0.1, 0.3, 0.9]), binary=st.booleans(), better=st.booleans(),
 )  # fmt: skip
-def test_the_best_scores_are_those_of_brute_force(seed, n, columns, alpha, support, level, k, binary, better):
+def test_the_best_slices_are_those_of_brute_force(
+    seed, n, columns, alpha, support, level, k, share, binary, better
+):  # fmt: skip
     rng = np.random.default_rng(seed)
-    features = pd.DataFrame({f"c{j}": rng.integers(0, rng.integers(1, 5), n) for j in range(columns)})
-    errors = (rng.random(n) < 0.3).astype(float) * (1.0 if binary else rng.exponential(size=n).round(1))
+    features = pd.DataFrame({f"c{j}": rng.integers(0, rng.integers(1, 5), n) for j in rng.permutation(columns)})
+    errors = (rng.random(n) < share).astype(float) * (1.0 if binary else rng.integers(1, 9, n) / 8)
     found = find_slices(features, errors, k=k, alpha=alpha, min_support=support, max_level=level,
                         direction="better" if better else "worse")  # fmt: skip
-    levels = range(1, level + 1)
-    expected = [] if not errors.sum() else sorted(
-        (s for x in levels for s in _brute(features, errors, alpha=alpha, support=support, level=x, better=better)[0]),
-        reverse=True)  # fmt: skip
-    np.testing.assert_allclose(found["score"], expected[:k], rtol=1e-9)
-    for row in found.to_dict("records"):
-        inside = slice_mask(features, row["slice"])
-        assert (row["n"], row["level"]) == (inside.sum(), len(row["slice"]))
-        assert row["error"] == pytest.approx(errors[inside].mean())
+    levels = range(1, level + 1) if errors.sum() else ()
+    every = _brute(features, errors, alpha=alpha, support=support, levels=levels, better=better)
+    expected = [s for s in every if s[4] > 1e-12][:k]
+    np.testing.assert_allclose(found["score"], [s[4] for s in expected], rtol=1e-9)
+    assert found["slice"].tolist() == [s[0] for s in expected]
+    assert found[["level", "n"]].to_numpy().tolist() == [[s[1], s[2]] for s in expected]
+    assert found["error"].tolist() == pytest.approx([s[3] / s[2] for s in expected])
+
+
+@pytest.mark.parametrize("better", [False, True])
+@pytest.mark.parametrize("errors", ["few", "loss", "loss of every row"])
+def test_nothing_is_lost_where_much_is_pruned(errors, better):
+    rng = np.random.default_rng(5)
+    skewed = {f"c{j}": np.minimum(rng.geometric(0.35, 6000), 6) for j in range(7)}
+    features = pd.DataFrame(skewed)
+    wrong = rng.random(6000) < np.where((features["c1"] == 2) & (features["c5"] == 1), 0.4, 0.1)
+    loss = rng.exponential(size=6000)
+    values = {"few": wrong * 1.0, "loss": wrong * loss, "loss of every row": (wrong + 0.3) * loss}[errors]
+    found = find_slices(features, values, k=25, alpha=0.99, direction="better" if better else "worse")
+    every = _brute(features, values, alpha=0.99, support=60, levels=(1, 2, 3), better=better)
+    expected = [s for s in every if s[4] > 1e-12][:25]
+    assert found["slice"].tolist() == [s[0] for s in expected]
+    assert found["score"].tolist() == pytest.approx([s[4] for s in expected], rel=1e-9)
+    assert sum(found.attrs["visited"]) < 6000  # of 8,358
+
+
+@pytest.mark.parametrize("bits", [True, False])
+@pytest.mark.parametrize("path", [(), (1,), (0, 4)])
+def test_joins_are_counted_as_masks_count_them(monkeypatch, bits, path):
+    monkeypatch.setattr(Counter, "_bits_pay", lambda *_: bits)
+    monkeypatch.setattr(slice_counts, "_BLOCK", 64)
+    rng = np.random.default_rng(6)
+    codes = (rng.integers(0, 4, (5, 9000)) + 4 * np.arange(5)[:, None]).astype(np.uint16)
+    codes[3, ::7] = 20  # a value that is not searched
+    errors = np.sort(np.maximum(rng.exponential(size=9000) - 1, 0))[::-1].copy()
+    counter = Counter(codes, np.repeat(np.arange(5), 4), errors)
+    joins = [(a, b) for a in range(8, 20) for b in range(a + 1, 20) if a // 4 < b // 4]
+    left, right = np.array(joins[::2]).T
+    within = np.logical_and.reduce([np.ones(9000, dtype=bool), *(codes[item // 4] == item for item in path)])
+    masks = [within & (codes[a // 4] == a) & (codes[b // 4] == b) for a, b in zip(left, right, strict=True)]
+    assert counter.wrong_of(path, left, right).tolist() == [(mask & (errors > 0)).sum() for mask in masks]
+    assert counter.right_of(path, left, right).tolist() == [(mask & (errors == 0)).sum() for mask in masks]
+    assert counter.errors_of(path, left, right) == pytest.approx([errors[mask].sum() for mask in masks])
+
+
+def test_columns_of_very_many_values_are_searched_too():
+    rng = np.random.default_rng(7)
+    features = pd.DataFrame({name: rng.permutation(np.repeat(np.arange(40_000), 2)) for name in ("a", "b")})
+    features.loc[:9, ["a", "b"]] = [50_000, 60_000]
+    found = find_slices(features, np.arange(80_000) < 10, k=3, alpha=1, min_support=3)
+    assert found["slice"].tolist() == [{"a": 50_000}, {"b": 60_000}, {"a": 50_000, "b": 60_000}]
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +132,10 @@ def test_the_published_salaries_run_is_reproduced(salaries, level, valid, best, 
     found = find_slices(features, errors, k=10, alpha=0.95, min_support=32, max_level=level)
     assert found["score"].iloc[0] == pytest.approx(best, rel=1e-9)
     assert found["score"].iloc[9] == pytest.approx(tenth, rel=1e-9)
-    if level < 3:
-        assert _brute(features, errors, alpha=0.95, support=32, level=level)[1] == valid
+    every = find_slices(features, errors, k=10_000, alpha=1, min_support=32, max_level=level)
+    scored = _brute(features, errors, alpha=1, support=32, levels=(level,))
+    assert sum(s[3] > 0 for s in scored) == valid
+    assert (every["level"] == level).sum() == sum(s[4] > 1e-12 for s in scored)
 
 
 def test_a_planted_slice_is_found():
@@ -102,7 +149,8 @@ def test_a_planted_slice_is_found():
 def test_ties_go_to_larger_slices_lower_levels_then_names():
     features = pd.DataFrame({"b": list("xxyy") * 20, "a": list("xxyy") * 20})
     found = find_slices(features, [1, 1, 0, 0] * 20, min_support=1)
-    assert found["slice"].tolist() == [{"b": "x"}, {"a": "x"}, {"b": "x", "a": "x"}]
+    assert found["slice"].tolist() == [{"a": "x"}, {"b": "x"}, {"b": "x", "a": "x"}]
+    assert in_words(found["slice"][2]) == "b = x and a = x"
     assert np.ptp(found["score"]) == 0
 
 
@@ -111,6 +159,29 @@ def test_missing_values_are_a_value_of_their_own():
     found = find_slices(features, [0, 1] * 50, k=1)
     assert found["slice"].tolist() == [{"x": "missing"}]
     assert slice_mask(features, found["slice"][0]).tolist() == [False, True] * 50
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [7, -3],
+        [2**40, 5],
+        [True, False],
+        [1.5, 2.5],
+        pd.Categorical(["u", "v"]),
+        pd.array([1, None], "Int64"),
+        ["ü", 3],
+        [pd.Timestamp("2020-01-01"), None],
+        np.array([2**64 - 1, 3], "uint64"),
+        np.array([9, 3], "uint64"),
+        np.array([-128, 127], "int8"),
+    ],
+)
+def test_columns_of_any_kind_are_searched(values):
+    features = pd.DataFrame({"x": pd.Series(values).repeat(50).reset_index(drop=True)})
+    found = find_slices(features, np.arange(100) < 50, k=1)
+    assert found["slice"].tolist() == [{"x": values[0]}]
+    assert slice_mask(features, found["slice"][0]).sum() == 50
 
 
 def test_a_slice_needs_more_than_the_least_factor_to_score():
@@ -126,12 +197,18 @@ def test_without_errors_there_are_no_slices():
     found = find_slices(pd.DataFrame({"x": list("ab") * 50}), np.zeros(100))
     assert found.empty
     assert list(found.columns) == ["slice", "level", "n", "error", "score"]
+    assert found.attrs["visited"] == []
 
 
 @pytest.mark.parametrize("errors", [[-1.0, 0, 0], [np.nan, 0, 0], [1.0, 0]])
 def test_errors_that_are_none_are_refused(errors):
     with pytest.raises(DataError, match=r"not negative|one error a row"):
         find_slices(pd.DataFrame({"x": [1, 2, 3]}), errors)
+
+
+def test_two_columns_of_one_name_are_refused():
+    with pytest.raises(DataError, match="occur twice: x"):
+        find_slices(pd.DataFrame([[1, 2]], columns=["x", "x"]), [1])
 
 
 def test_settings_out_of_range_are_refused():

@@ -96,6 +96,13 @@ def test_figures_appear_in_the_notebook(project: Path, server: warm.ForkServer) 
     assert any("image/png" in output.get("data", {}) for output in shown)
 
 
+def test_settings_for_figures_that_lie_in_the_project_hold(project: Path, server: warm.ForkServer) -> None:
+    phases = tiny.make_project(project / "p", {"one": STATE})
+    (project / "p" / "matplotlibrc").write_text("figure.dpi: 41\n", encoding="utf-8")
+    outcome = tiny.run(project / "p", phases, server=server)
+    assert artefact(outcome, "one", "state")["dpi"] == 41
+
+
 def test_a_pool_of_processes_works_in_a_cell(project: Path, server: warm.ForkServer) -> None:
     body = "import multiprocessing\nwith multiprocessing.Pool(2) as pool: run.write('it', pool.map(abs, [-1, 2]))"
     outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": body}), server=server)

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mlopskit.errors import DataError
-from mlopskit.intervals import delong
-from mlopskit.tally import Grouping, ScoreBins, Tally, auc_from_bins
+from mlopskit.intervals import areas, average_precisions, delong
+from mlopskit.tally import Grouping, ScoreBins, Tally, auc_from_bins, block_of
+from mlopskit.tally.entries import binned_entries, entries_of
 
 RNG = np.random.default_rng(0)
 
@@ -32,7 +33,9 @@ def _same(a: Tally, b: Tally) -> None:
     pd.testing.assert_frame_equal(a.cells, b.cells)
     np.testing.assert_array_equal(a.counts, b.counts)
     np.testing.assert_allclose(a.sums, b.sums, rtol=1e-9, atol=1e-9)
-    pd.testing.assert_frame_equal(a.scores, b.scores, check_dtype=False)
+    np.testing.assert_allclose(a.weights, b.weights, rtol=1e-9, atol=1e-9)
+    for left, right in ((a.scores, b.scores), (a.exact, b.exact)):
+        pd.testing.assert_frame_equal(left, right, check_dtype=False)
 
 
 def test_numeric_ranges_are_readable_and_about_equally_large():
@@ -107,10 +110,11 @@ def test_marginals_forget_columns_and_lose_no_row():
     assert tally.marginal().sizes.tolist() == [400]
 
 
-@pytest.mark.parametrize("task", ["binary", "regression"])
-def test_a_tally_survives_its_parquet_file(tmp_path, task):
-    rows = _scored()
-    tally = Tally.from_table(rows, ["town"], task=task, grouping=Grouping.fit(rows, ["town"]))
+@pytest.mark.parametrize("weight", [None, "w"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_tally_survives_its_parquet_file(tmp_path, task, weight):
+    rows = _scored().assign(w=lambda table: 1 + table["_row"] % 3)
+    tally = Tally.from_table(rows, ["town"], task=task, grouping=Grouping.fit(rows, ["town"]), weight=weight)
     tally.save(tmp_path / "tally.parquet")
     again = Tally.load(tmp_path / "tally.parquet")
     _same(again, tally)
@@ -144,6 +148,15 @@ def test_a_unit_keeps_its_rows_in_one_block():
     assert (counts % 10 == 0).all()
 
 
+def test_a_person_has_one_block_however_the_number_is_stored():
+    ids = pd.Series([3, 1, 700, 3])
+    for kind in ("int32", "float64", "Int64", "category"):
+        assert block_of(ids.astype(kind)).tolist() == block_of(ids).tolist()
+    assert block_of(pd.Series([3.0, np.nan]))[0] == block_of(ids)[0]
+    words = pd.Series(["a", "b", "a"])
+    assert block_of(words.astype("category")).tolist() == block_of(words).tolist()
+
+
 def test_area_from_bins_stays_within_its_bound():
     rows = _scored(3000)
     histogram = Tally.from_table(rows).histogram()
@@ -154,6 +167,102 @@ def test_area_from_bins_stays_within_its_bound():
     )
 
 
+@pytest.mark.parametrize("column", ["_target", "prediction", "score"])
+def test_missing_labels_and_scores_are_refused(column):
+    rows = _scored(20).astype({column: float})
+    rows.loc[3, column] = None
+    with pytest.raises(DataError, match=f"Column '{column}' holds missing values"):
+        Tally.from_table(rows)
+
+
 def test_class_indices_beyond_the_classes_are_refused():
     with pytest.raises(DataError, match="Class index 3 does not fit 2 classes"):
         Tally.from_table(pd.DataFrame({"_target": [0, 3], "prediction": [0, 1]}))
+
+
+def test_given_edges_make_the_groups():
+    people = pd.DataFrame({"age": [17.0, 18.0, 30.0, 65.0, 80.0, None]})
+    grouping = Grouping.fit(people, ["age"], edges={"age": [18, 65]})
+    assert grouping.transform(people)["age"].tolist() == [
+        "up to 18", "up to 18", "18–65", "18–65", "over 65", "missing"]  # fmt: skip
+    with pytest.raises(DataError, match="must be rising numbers"):
+        Grouping.fit(people, ["age"], edges={"age": [65, 18]})
+
+
+def test_weights_are_added_and_so_are_their_squares():
+    rows = pd.DataFrame({"_target": [1, 1, 0], "prediction": [1, 1, 0], "w": [0.5, 2.0, 3.0]})
+    first, second = Tally.from_table(rows.head(2), weight="w"), Tally.from_table(rows.tail(1), weight="w")
+    total = (first + second).weights.sum(axis=1)[0]
+    assert total[1, 1].tolist() == [2.5, 4.25]
+    assert total[0, 0].tolist() == [3.0, 9.0]
+    with pytest.raises(DataError, match="kinds of rows"):
+        _ = first + Tally.from_table(rows, unit="w")
+    with pytest.raises(DataError, match="weights that are missing, infinite or below 0"):
+        Tally.from_table(rows.assign(w=-1), weight="w")
+
+
+def test_weighted_regression_sums_are_those_of_repeated_rows():
+    rng = np.random.default_rng(3)
+    rows = pd.DataFrame(
+        {"_target": rng.normal(50, 5, 60), "prediction": rng.normal(50, 5, 60), "w": rng.integers(1, 4, 60)}
+    )
+    rows["person"] = np.arange(60)
+    repeated = rows.loc[rows.index.repeat(rows["w"])]
+    weighted = Tally.from_table(rows, task="regression", weight="w", unit="person")
+    plain = Tally.from_table(repeated, task="regression", unit="person")
+    np.testing.assert_allclose(weighted.sums[..., :6], plain.sums)
+    assert weighted.sizes.tolist() == [60]
+
+
+def test_rows_that_repeat_bring_a_warning_unless_it_is_said_what_belongs_together():
+    rows = _scored().assign(_row=lambda table: table["_row"] // 2, person=lambda table: table["_row"])
+    with pytest.warns(UserWarning, match="200 rows repeat the id of another"):
+        Tally.from_table(rows)
+    Tally.from_table(rows, unit="person")
+
+
+def test_scores_are_kept_exactly_where_bins_are_too_coarse(tmp_path):
+    rng = np.random.default_rng(0)
+    y = rng.random(6000) < 0.1
+    score = 0.01 + 0.002 * rng.random(6000) + 0.0005 * y  # a rare event: all scores within a few bins
+    rows = pd.DataFrame({"_row": range(6000), "_target": y * 1, "prediction": 0, "score": score})
+    rows.to_parquet(tmp_path / "rows.parquet")
+    for source in (rows, tmp_path / "rows.parquet"):
+        tally = Tally.from_table(source)
+        assert average_precisions(binned_entries(tally), bins=True).bound[0] > 0.001
+        entries, exact = entries_of(tally)
+        assert exact.all()
+        assert areas(entries).value[0] == pytest.approx(roc_auc_score(y, score), abs=1e-12)
+        assert average_precisions(entries).value[0] == pytest.approx(average_precision_score(y, score), abs=1e-12)
+
+
+def test_exact_scores_survive_addition_only_where_both_have_them():
+    one, other = _scored(300), _scored(300, seed=1)
+    both = Tally.from_table(one) + Tally.from_table(other)
+    joined = pd.concat([one, other])
+    assert areas(entries_of(both)[0]).value[0] == pytest.approx(roc_auc_score(joined["_target"], joined["score"]))
+    large = Tally.from_table(_scored(9000, seed=2))
+    assert len(large.exact) == 0
+    assert len((large + both).exact) == 0
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), size=st.integers(30, 3000), spread=st.floats(0.05, 3))
+def test_bins_move_average_precision_by_no_more_than_their_bound(seed, size, spread):
+    rng = np.random.default_rng(seed)
+    y = np.r_[0, 1, rng.integers(0, 2, size)]
+    score = 1 / (1 + np.exp(-spread * (rng.normal(size=size + 2) + y)))
+    tally = Tally.from_table(pd.DataFrame({"_target": y, "prediction": y, "score": score}))
+    found = average_precisions(binned_entries(tally), bins=True)
+    assert abs(found.value[0] - average_precision_score(y, score)) <= found.bound[0] + 1e-12
+
+
+def test_every_threshold_follows_from_the_bins():
+    rows = _scored(2000)
+    tally = Tally.from_table(rows)
+    edges, counts = tally.score_bins.edges(), tally.histogram()[0]
+    for place in (900, 2048, 3000):
+        called = rows["score"] >= edges[place]
+        for actual in (0, 1):
+            assert counts[actual, place + 1 :].sum() == (called & (rows["_target"] == actual)).sum()
+    assert tally.scores["score_sum"].sum() == pytest.approx(rows["score"].sum())

@@ -45,8 +45,10 @@ def scope_problems(scope: Scope, project: Path) -> list[str]:
     from mlopskit.metrics.checks import criterion_problems
     from mlopskit.metrics.monitored import threshold_problems
     from mlopskit.model.candidates import candidate_problems
+    from mlopskit.model.mitigation_checks import mitigation_problems
 
-    return [*candidate_problems(scope, project), *criterion_problems(scope), *threshold_problems(scope)]
+    named = [*candidate_problems(scope, project), *mitigation_problems(scope)]
+    return [*named, *criterion_problems(scope), *threshold_problems(scope)]
 
 
 def data_problems(project: Path, scope: Scope) -> tuple[list[str], list[str]]:

@@ -45,11 +45,9 @@ from mlopskit.evaluate.fairlearn_measures import (
 )
 from mlopskit.evaluate.found_slices import (
     SliceFeatures,
-    confirmation_note,
-    confirmed_slices,
-    show_confirmed,
     show_slices,
     slice_features,
+    slice_rows,
     tabular,
     worst_slices,
 )
@@ -61,6 +59,10 @@ from mlopskit.evaluate.gains import (
     metric_table,
     published_figures,
     read_baselines,
+)
+from mlopskit.evaluate.group_calibration import (
+    calibration_by_group,
+    tally_calibration,
 )
 from mlopskit.evaluate.group_display import (
     incompatibility_note,
@@ -77,6 +79,14 @@ from mlopskit.evaluate.group_table import (
     group_metrics,
     tally_metrics,
 )
+from mlopskit.evaluate.mitigation import (
+    compare_mitigations,
+)
+from mlopskit.evaluate.mitigation_plots import (
+    mitigation_note,
+    mitigations_chart,
+    show_mitigations,
+)
 from mlopskit.evaluate.plots import (
     calibration_chart,
     confusion_chart,
@@ -90,6 +100,9 @@ from mlopskit.evaluate.shap_plots import (
     cases_chart,
     explanation_note,
     shap_chart,
+)
+from mlopskit.evaluate.shrinkage import (
+    shrunken_rates,
 )
 from mlopskit.evaluate.slice_summary import (
     group_criteria_note,
@@ -111,6 +124,12 @@ from mlopskit.evaluate.summary import (
     scored_note,
     summarise_evaluation,
 )
+from mlopskit.evaluate.tested_slices import (
+    confirmed_slices,
+    count_uses,
+    show_confirmed,
+    uses_note,
+)
 
 __all__ = [
     "Explanation",
@@ -119,17 +138,19 @@ __all__ = [
     "Verdict",
     "baseline_gains",
     "baseline_predictions",
+    "calibration_by_group",
     "calibration_chart",
     "calibration_error",
     "calibration_note",
     "calibration_table",
     "cases_chart",
     "choose_cases",
+    "compare_mitigations",
     "confirm_slices",
-    "confirmation_note",
     "confirmed_slices",
     "confusion_chart",
     "confusion_table",
+    "count_uses",
     "criteria_note",
     "disparities",
     "disparities_by_column",
@@ -159,6 +180,8 @@ __all__ = [
     "metrics_by_slice",
     "metrics_chart",
     "metrics_note",
+    "mitigation_note",
+    "mitigations_chart",
     "precision_recall_chart",
     "precision_recall_curve",
     "published_figures",
@@ -175,14 +198,19 @@ __all__ = [
     "show_disparities",
     "show_fairlearn",
     "show_groups",
+    "show_mitigations",
     "show_slices",
+    "shrunken_rates",
     "slice_examples",
     "slice_features",
     "slice_mask",
+    "slice_rows",
     "summarise_evaluation",
     "summarise_slices",
     "tabular",
+    "tally_calibration",
     "tally_metrics",
+    "uses_note",
     "verdict_table",
     "worst_note",
     "worst_slices",

@@ -8,19 +8,23 @@ the usual ones. They cannot all hold at once where groups differ in how often th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mlopskit.display import format_value
 from mlopskit.errors import MetricError, listing
-from mlopskit.evaluate.gaps import Gap, GroupValues, from_confusion, from_intervals, from_rates, gap
-from mlopskit.evaluate.group_table import COLUMNS, tally_metrics
-from mlopskit.evaluate.grouped import OVERALL
-from mlopskit.metrics import ESTIMATED, METRICS, NOT_ESTIMATED, get_metric
+from mlopskit.evaluate.bias_words import disparity_sentences as disparity_sentences
+from mlopskit.evaluate.bias_words import incompatibilities as incompatibilities
+from mlopskit.evaluate.blocked_groups import leave_out
+from mlopskit.evaluate.gaps import Gap, GroupValues, from_blocks, from_confusion, from_intervals, from_rates, gap
+from mlopskit.evaluate.group_table import CLUSTERS, COLUMNS, table_of
+from mlopskit.evaluate.grouped import OVERALL, Grouped, from_tally
+from mlopskit.evaluate.regression_groups import left_out
+from mlopskit.evaluate.scored_groups import RANKINGS, rank
+from mlopskit.metrics import ESTIMATED, METRICS, NOT_ESTIMATED
 from mlopskit.metrics.estimates import FEWEST
 from mlopskit.tally import Tally
 
@@ -32,8 +36,11 @@ MEASURES: Mapping[str, tuple[str, str]] = MappingProxyType({
                        "Recall and false positive rate are equal in every group; the larger gap counts."),
     "precision": ("predictive parity", "A positive call is right equally often in every group."),
     "accuracy": ("accuracy parity", "The model is right equally often in every group."),
+    "calibration": ("calibration within groups",
+                    "Of the rows with one score, as many are positive as it says, in every group."),
 })  # fmt: skip
-"""Metric → the name of its equality between groups, and what that means."""
+"""Metric → the name of its equality between groups, and what that means; for calibration there is
+`mlopskit.evaluate.calibration_by_group`."""
 
 _COLUMNS = [
     "metric", "measure", "groups", "smallest", "largest", "difference", "difference_low", "difference_high", "ratio",
@@ -50,13 +57,15 @@ def disparities(
     confidence: float = 0.95,
     seed: int = 0,
     minimum: int = FEWEST,
+    clusters: int = CLUSTERS,
 ) -> pd.DataFrame:
     """Compare each metric between groups.
 
     Parameters
     ----------
     table_or_tally : DataFrame or Tally
-        As `group_metrics` returns it, or a tally whose cells are the groups.
+        As `group_metrics` returns it, or a tally whose cells are the groups. Where rows are weighted or belong
+        together give the tally: it knows how groups vary together, a table has one interval a group.
     metrics : sequence of str, optional
         Names; those of the table, or all that a tally gives.
     replicates, confidence, seed : int, float, int
@@ -64,6 +73,8 @@ def disparities(
     minimum : int
         Groups with fewer rows in the metric's denominator cannot be estimated and are left out of the gap, which then
         says so; 1 gives fairlearn's figures, which take every group that occurs.
+    clusters : int
+        The same for a tally with weights or units: groups with fewer of them are left out.
 
     Returns
     -------
@@ -88,16 +99,16 @@ def disparities(
     >>> found[["measure", "smallest", "largest", "difference", "ratio"]].round(2).values.tolist()
     [['demographic parity', 'm', 'f', 0.2, 0.75]]
     """
-    confusion = None
+    grouped = None
     if isinstance(table_or_tally, Tally):
         options: dict[str, Any] = {"replicates": replicates, "confidence": confidence, "seed": seed, "minimum": minimum}
-        table = tally_metrics(table_or_tally, metrics=metrics, **options)
-        confusion = table_or_tally.confusion() if table_or_tally.task != "regression" else None
+        grouped = from_tally(table_or_tally)
+        table = table_of(grouped, metrics, method="auto", clusters=clusters, **options)
     else:
         table = _checked(table_or_tally)
     table = table[table["group"] != OVERALL]
     names = list(metrics) if metrics is not None else list(dict.fromkeys(table["metric"]))
-    judged = _Judge(table, confusion, replicates, confidence, seed, minimum)
+    judged = _Judge(table, grouped, replicates, confidence, seed, minimum)
     rows = [judged.row(name) for name in names]
     if {"recall", "false_positive_rate"} <= set(names):
         rows.append(judged.equalized_odds())
@@ -115,9 +126,15 @@ class _Judge:
     """Judges one metric after the other on one table."""
 
     def __init__(
-        self, table: pd.DataFrame, confusion: Any, replicates: int, confidence: float, seed: int, minimum: int
+        self,
+        table: pd.DataFrame,
+        grouped: Grouped | None,
+        replicates: int,
+        confidence: float,
+        seed: int,
+        minimum: int,
     ) -> None:
-        self.table, self.confusion, self.minimum = table, confusion, minimum
+        self.table, self.grouped, self.minimum = table, grouped, minimum
         self.replicates, self.confidence, self.seed = replicates, confidence, seed
 
     def row(self, metric: str) -> dict[str, Any]:
@@ -156,7 +173,8 @@ class _Judge:
 
     def _known(self, rows: pd.DataFrame) -> Any:
         counted = (rows["denominator"] >= self.minimum) & rows["value"].notna()
-        if not _is_counted(str(rows["metric"].iloc[0])):
+        blocked = rows["method"].str.contains("jackknife|cluster").any()
+        if blocked or not _is_counted(str(rows["metric"].iloc[0])):
             counted &= rows["low"].notna()
         return counted.to_numpy()
 
@@ -169,14 +187,31 @@ class _Judge:
     def _values(self, metric: str, used: pd.DataFrame, known: Any, offset: int = 0) -> GroupValues:
         options: dict[str, Any] = {"replicates": self.replicates, "seed": self.seed + offset}
         values, totals = used["value"].to_numpy(float), used["denominator"].to_numpy(np.int64)
+        low, high = used["low"].to_numpy(float), used["high"].to_numpy(float)
+        how = {"confidence": self.confidence, "bounded": metric not in _UNBOUNDED, **options}
+        moved = _deviations(self.grouped, metric)
+        if moved is not None:
+            return from_blocks(values, moved[known], low, high, **how)
+        if used["method"].str.startswith("jackknife").any():
+            return from_intervals(values, low, high, **how)
         if _is_rate(metric):
             return from_rates(np.rint(values * totals).astype(np.int64), totals, **options)
-        if self.confusion is not None and _is_counted(metric):
-            return from_confusion(self.confusion[known], METRICS[metric].from_counts, **options)
-        low, high = used["low"].to_numpy(float), used["high"].to_numpy(float)
-        return from_intervals(
-            values, low, high, confidence=self.confidence, bounded=metric not in _UNBOUNDED, **options
-        )
+        if self.grouped is not None and _is_counted(metric):
+            return from_confusion(self.grouped.confusion[known], METRICS[metric].from_counts, **options)
+        return from_intervals(values, low, high, **how)
+
+
+def _deviations(grouped: Grouped | None, metric: str) -> Any:
+    """What each block moves each group by, (groups, 64), where a tally keeps blocks."""
+    if grouped is None:
+        return None
+    if grouped.sums is not None:
+        return left_out(grouped.sums, METRICS[metric])[1]
+    if grouped.blocked is None:
+        return None
+    if _is_counted(metric):
+        return leave_out(grouped.blocked.weight, METRICS[metric]).deviations
+    return rank(grouped, metric, 0.95)[0].deviations if metric in RANKINGS and grouped.entries is not None else None
 
 
 def _is_rate(metric: str) -> bool:
@@ -212,58 +247,3 @@ def _joined(a: Gap, b: Gap) -> dict[str, Any]:
         "p_value": (1 + reached) / (1 + len(chance)),
         "method": f"larger of two gaps, each {a.method}",
     }
-
-
-def incompatibilities(tally: Tally, *, confidence: float = 0.95, replicates: int = 1000, seed: int = 0) -> list[str]:
-    """Say which kinds of fairness cannot hold together here; nothing unless base rates differ beyond their interval.
-
-    Parameters
-    ----------
-    tally : Tally
-        Binary, by the groups to compare.
-
-    References
-    ----------
-    Chouldechova, A. (2017). Fair prediction with disparate impact. Big Data 5, 153-163.
-    """
-    if tally.task != "binary":
-        return []
-    counts = tally.confusion()
-    totals, events = counts.sum(axis=(1, 2)), counts[:, 1].sum(axis=1)
-    known = totals >= FEWEST
-    if known.sum() < 2:
-        return []
-    rates = from_rates(events[known], totals[known], replicates=replicates, seed=seed)
-    found = gap(rates, confidence=confidence)
-    if found.difference_low <= 0:
-        return []
-    shares = np.asarray(events[known] / totals[known])
-    low, high = format_value(float(shares.min())), format_value(float(shares.max()))
-    overall = counts.sum(axis=0)
-    names = ("recall", "false_positive_rate")
-    recall, false_positive = (format_value(float(get_metric(name, "binary").from_counts(overall))) for name in names)
-    return [
-        f"The share of positive rows runs from {low} to {high} between groups, more than chance makes of it, so not "
-        "every kind of fairness can hold at once.",
-        "With equal recall and equal false positive rates, precision must differ unless no negative row is called "
-        "positive.",
-        "Demographic parity and equalized odds together need recall and false positive rate to be equal; they are "
-        f"{recall} and {false_positive} overall.",
-    ]
-
-
-def disparity_sentences(found: pd.DataFrame, *, column: str) -> Iterable[str]:
-    """Yield one sentence for each disparity that chance alone would hardly make, the largest first.
-
-    Equalized odds is the larger of two gaps that have sentences of their own, so it has none.
-    """
-    known = found[(found["status"] == ESTIMATED) & (found["metric"] != "equalized_odds")]
-    for row in known.sort_values("difference", ascending=False, kind="stable").to_dict("records"):
-        if row["difference_low"] > 0 and row["p_value"] <= 0.05:
-            low, high = format_value(row["difference_low"]), format_value(row["difference_high"])
-            label = METRICS[row["metric"]].label
-            what = label if label[:2].isupper() else label[:1].lower() + label[1:]
-            yield (
-                f"{column}: {what} is {format_value(row['difference'])} lower for {row['smallest']} than for "
-                f"{row['largest']} ({low} to {high})."
-            )

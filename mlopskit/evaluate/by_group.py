@@ -19,6 +19,8 @@ from mlopskit.errors import DataError
 from mlopskit.evaluate.bias import disparities
 from mlopskit.evaluate.group_table import COLUMNS, table_of
 from mlopskit.evaluate.grouped import OVERALL, Grouped, from_rows
+from mlopskit.evaluate.privacy import SHOWN, Plan
+from mlopskit.evaluate.privacy_tables import WITHHELD, hide_groups, plan_for
 from mlopskit.evaluate.regression_groups import jackknife_sums
 from mlopskit.intervals import BLOCKS
 from mlopskit.metrics import NOT_ESTIMATED, Metric, default_metrics, get_metric, score_array
@@ -54,6 +56,8 @@ class GroupedRows:
         Those that speak of groups.
     headline : str
         The metric that the model was chosen by.
+    floor : int
+        Privacy floor of the project file: counts of groups below it are not shown, nor can they be had.
     """
 
     target: Target
@@ -65,6 +69,7 @@ class GroupedRows:
     predictions: pd.DataFrame
     criteria: tuple[Criterion, ...]
     headline: str
+    floor: int = 0
 
     @classmethod
     def read(cls, run: Run, *, headline: str, bins: int = 4, max_groups: int = 20) -> GroupedRows:
@@ -102,12 +107,18 @@ class GroupedRows:
         )
         for rows, found in zip((validation, test), tables, strict=True):
             _refuse_strangers(rows, found)
-        return cls(target, columns, grouping, validation, test, *tables, criteria, headline)
+        floor = run.scope.data.privacy_floor
+        return cls(target, columns, grouping, validation, test, *tables, criteria, headline, floor)
 
     @cached_property
     def groups(self) -> pd.DataFrame:
         """The groups of each test row, ordered categories, one column a declared column."""
         return self._ordered(self.test)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What of the tables by group, and by pair of columns, the privacy floor allows to be shown."""
+        return plan_for(self.groups, self.predictions, self.target, self.floor)
 
     @property
     def metrics(self) -> list[str]:
@@ -116,19 +127,41 @@ class GroupedRows:
         asked = [item.metric for item in self.criteria if item.metric in known]
         return list(dict.fromkeys([self.headline, *USUAL[self.target.task], *asked]))
 
+    @cached_property
+    def unit(self) -> pd.Series[Any] | None:
+        """Who each test row belongs to, where a person (``[data] group``) has several of them."""
+        name = self.columns.group
+        if name is None or name not in self.test or not self.test[name].duplicated().any():
+            return None
+        return self.test[name]
+
     @property
     def note(self) -> Note:
-        """What is divided into which groups."""
+        """What is divided into which groups, and whom the rows belong to."""
         if not self.grouping.names:
             return display.note(NOT_DECLARED, "Slices are searched for all the same.", tone="warning")
         counts = [f"{name} ({self.groups[name].nunique()} groups)" for name in self.grouping.names]
-        return display.note(f"{len(self.test):,} test rows are divided by {', '.join(counts)}.")
+        floor = f"Privacy floor {self.floor}: {self.plan.withheld} groups and pairs are withheld, wholly or in part."
+        head = f"{len(self.test):,} test rows are divided by {', '.join(counts)}."
+        return display.note(head, self._whose, floor if self.floor > 1 else "")
+
+    @property
+    def _whose(self) -> str:
+        if self.unit is None:
+            return ""
+        persons = self.unit.nunique()
+        return f"They belong to {persons:,} different {self.columns.group}; intervals count these, tests of slices count rows."
 
     def tally(self, column: str) -> Tally:
-        """Count test rows by one column."""
+        """Count test rows by one column; only of groups that the privacy floor allows to be shown."""
         rows = self.predictions.assign(group=self.groups[column].astype("str").to_numpy())
+        if self.floor > 1:
+            rows = rows[[self.plan.of([column], [group]) == SHOWN for group in rows["group"]]]
         classes = len(self.target.classes) or None
-        return Tally.from_table(rows, ["group"], task=self.target.task, classes=classes)
+        unit = None if self.unit is None else "unit"
+        if self.unit is not None:
+            rows = rows.assign(unit=self.unit.to_numpy()[np.isin(self.predictions[ROW], rows[ROW])])
+        return Tally.from_table(rows, ["group"], task=self.target.task, classes=classes, unit=unit)
 
     def _ordered(self, rows: pd.DataFrame) -> pd.DataFrame:
         words = self.grouping.transform(rows) if self.grouping.names else pd.DataFrame(index=rows.index)
@@ -174,6 +207,7 @@ def metrics_by_slice(
     found = []
     for group in chosen:
         table = _measure(data, group, names, options)
+        table = hide_groups(table, group, data.plan)
         table.insert(0, "slice", " and ".join(group))
         found.append(table if pairs else _with_empty(table, data.grouping, group[0], names))
     if not found:
@@ -186,7 +220,7 @@ def metrics_by_slice(
 def _measure(data: GroupedRows, columns: Sequence[str], metrics: list[str], options: dict[str, Any]) -> pd.DataFrame:
     rows, groups, task = data.predictions, data.groups[list(columns)], data.target.task
     truth, answers, score = rows[TARGET].to_numpy(), rows["prediction"].to_numpy(), score_array(rows)
-    grouped = from_rows(truth, answers, groups, score, task, int(options["seed"]))
+    grouped = from_rows(truth, answers, groups, score, task, int(options["seed"]), unit=data.unit)
     table = table_of(grouped, metrics, **options)
     chosen = [get_metric(name, task) for name in metrics]
     guessed = [majority_by_group(part, truth, chosen) for part in (grouped.total, grouped)]
@@ -252,18 +286,24 @@ def disparities_by_column(
     Returns
     -------
     DataFrame
-        The columns of `disparities` after ``slice``.
+        The columns of `disparities` after ``slice``. Groups that the privacy floor withholds are left out like those
+        that are too small: ``groups`` then says "3 of 5".
     """
     names = list(metrics or data.metrics)
     counted = [name for name in names if get_metric(name, data.target.task).parts is not None]
-    others = [name for name in names if name not in counted]
     found = []
     for column in columns if columns is not None else data.grouping.names:
         options: dict[str, Any] = {"replicates": replicates, "seed": seed}
-        parts = [disparities(data.tally(column), metrics=counted, **options)] if counted else []
-        if others:
-            parts.append(disparities(groups[groups["slice"] == column], metrics=others, **options))
+        rows = groups[groups["slice"] == column]
+        from_counts = counted if data.floor < 2 or (rows["status"] != WITHHELD).any() else []
+        from_table = [name for name in names if name not in from_counts]
+        parts = [disparities(data.tally(column), metrics=from_counts, **options)] if from_counts else []
+        if from_table:
+            parts.append(disparities(rows.fillna({"n": 0, "denominator": 0}), metrics=from_table, **options))
         table = pd.concat(parts, ignore_index=True)
+        if data.floor > 1:
+            total = rows.loc[rows["n"].fillna(1) > 0, "group"].nunique()
+            table["groups"] = [f"{text.partition(' of ')[0]} of {total}" for text in table["groups"]]
         table.insert(0, "slice", column)
         found.append(table)
     if not found:

@@ -150,7 +150,7 @@ def shap_global(explanation: Explanation) -> pd.DataFrame:
     ]
 
 
-def choose_cases(predictions: pd.DataFrame, *, target: Target, threshold: float | None) -> pd.DataFrame:
+def choose_cases(predictions: pd.DataFrame, *, target: Target, threshold: float | None, floor: int = 0) -> pd.DataFrame:
     """Pick the few rows worth a look: surest and right, surest and wrong, hardest to decide.
 
     For regression: the closest, the furthest off and one with the typical error.
@@ -159,8 +159,10 @@ def choose_cases(predictions: pd.DataFrame, *, target: Target, threshold: float 
     -------
     DataFrame
         case (in words), _row, actual, predicted (labels, or numbers), prediction (class index, or number); fewer than
-        three rows when, for instance, nothing is wrong.
+        three rows when, for instance, nothing is wrong. With a privacy `floor` above 1 none: a row is a group of one.
     """
+    if floor > 1:
+        return pd.DataFrame(columns=CASES)
     picked = _picked_classes(predictions, threshold) if target.is_classification else _picked_numbers(predictions)
     rows = []
     for case, index in picked:

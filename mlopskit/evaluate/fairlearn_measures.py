@@ -18,6 +18,7 @@ from mlopskit import display
 from mlopskit.data import TARGET
 from mlopskit.display import Note, Table
 from mlopskit.evaluate.by_group import NOT_DECLARED, GroupedRows
+from mlopskit.evaluate.privacy import SHOWN
 
 _MEASURES = {
     "demographic_parity": "selection_rate",
@@ -54,11 +55,16 @@ def fairlearn_measures(data: GroupedRows, gaps: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for column in data.grouping.names if data.target.task == "binary" else []:
         groups = data.groups[column].astype("str").to_numpy()
+        shown = np.array([data.plan.of([column], [group]) == SHOWN for group in groups], dtype=bool)
+        withheld = len(set(groups[~shown]))
+        groups = groups[shown]  # what the privacy floor withholds would show in a difference
         for name, metric in _MEASURES.items():
             own = gaps[(gaps["slice"] == column) & (gaps["metric"] == metric)].to_dict("records")
             for kind in ("difference", "ratio"):
-                value = _fairlearn(f"{name}_{kind}", data.predictions, groups)
-                rows.append((column, f"{name}_{kind}", metric, value, *_own(own, kind), len(set(groups))))
+                value = _fairlearn(f"{name}_{kind}", data.predictions[shown], groups)
+                ours, left_out = _own(own, kind)
+                left_out = max(left_out - withheld, 0)
+                rows.append((column, f"{name}_{kind}", metric, value, ours, left_out, len(set(groups))))
     table = pd.DataFrame(rows, columns=["slice", "measure", "metric", "value", "own", "left_out", "groups"])
     table["status"] = np.where(table["value"].notna(), "computed", "not defined")
     return table[_COLUMNS].astype({"value": "float64", "own": "float64", "groups": "int64", "left_out": "int64"})

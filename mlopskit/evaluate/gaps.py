@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from mlopskit.intervals import newcombe
+from mlopskit.intervals import newcombe, square_and_add, wilson
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,32 +88,58 @@ def _difference_interval(found: GroupValues, confidence: float) -> tuple[float, 
         a, b = np.argsort(-found.values, kind="stable")
         low, high = newcombe(found.events[a], found.totals[a], found.events[b], found.totals[b], confidence=confidence)
         return max(float(low), 0.0), float(high)
+    if found.totals is not None:
+        return _simultaneous_rates(found, confidence)
     low, high = _simultaneous(found.values, found.draws, confidence)
     return max(low, 0.0), min(high, 1.0) if found.bounded else high
 
 
+def _simultaneous_rates(found: GroupValues, confidence: float) -> tuple[float, float]:
+    """Newcombe's interval of every pair of rates, all widened alike.
+
+    References
+    ----------
+    Agresti, A., Bini, M., Bertaccini, B. and Ryu, E. (2008). Simultaneous confidence intervals for comparing binomial
+    parameters. Biometrics 64, 1270-1275.
+    """
+    factor = _factor(found.draws, confidence)[0]
+    low, high = wilson(found.events, found.totals, confidence=2 * float(special.ndtr(factor)) - 1)
+    rates = np.stack([found.values, low, high])
+    first, second = rates[:, :, None], rates[:, None, :]
+    ends = square_and_add((first[0], first[1], first[2]), (second[0], second[1], second[2]))
+    apart = ~np.eye(len(found.values), dtype=bool)
+    return max(float(ends[0][apart].max()), 0.0), float(ends[1][apart].max())
+
+
 def _simultaneous(values: Floats, draws: Floats, confidence: float) -> tuple[float, float]:
     """Return the largest lower and the largest upper end over all ordered pairs, each pair's interval widened alike."""
-    centred = draws - draws.mean(axis=0)
-    spread = centred.std(axis=0)
-    worst = np.zeros(len(draws))
-    for i in range(len(values) - 1):
-        width = np.sqrt(spread[i] ** 2 + spread[i + 1 :] ** 2)
-        apart = np.abs(centred[:, i, None] - centred[:, i + 1 :]) / np.where(width > 0, width, 1.0)
-        np.maximum(worst, apart.max(axis=1), out=worst)
-    factor = np.quantile(worst, confidence)
+    factor, spread = _factor(draws, confidence)
     pairs = values[:, None] - values[None, :]
     margin = factor * np.sqrt(spread[:, None] ** 2 + spread[None, :] ** 2)
     np.fill_diagonal(margin, 0.0)
     return float((pairs - margin).max()), float((pairs + margin).max())
 
 
+def _factor(draws: Floats, confidence: float) -> tuple[float, Floats]:
+    """How many standard errors the most extreme pair of draws lies apart, at most so often, and the errors."""
+    centred = draws - draws.mean(axis=0)
+    spread = centred.std(axis=0)
+    worst = np.zeros(len(draws))
+    for i in range(draws.shape[1] - 1):
+        width = np.sqrt(spread[i] ** 2 + spread[i + 1 :] ** 2)
+        apart = np.abs(centred[:, i, None] - centred[:, i + 1 :]) / np.where(width > 0, width, 1.0)
+        np.maximum(worst, apart.max(axis=1), out=worst)
+    return float(np.quantile(worst, confidence)), spread
+
+
 def _ratio(found: GroupValues, confidence: float) -> tuple[float, float, float]:
-    """Return smallest over largest with its interval, by logarithms; NaN where values may be negative."""
+    """Return smallest over largest with its interval, by logarithms; NaN where values or draws may be negative."""
     values = found.values
-    if values.min() < 0 or values.max() <= 0 or (found.draws <= 0).any():
+    if values.min() < 0 or values.max() <= 0:
         return np.nan, np.nan, np.nan
     ratio = float(values.min() / values.max())
+    if not (found.draws > 0).all():
+        return ratio, np.nan, np.nan
     logs = np.log(found.draws)
     low, high = _simultaneous(logs.mean(axis=0), logs, confidence)
     return ratio, min(float(np.exp(-high)), ratio), max(float(np.exp(-max(low, 0.0))), ratio)
@@ -153,6 +179,34 @@ def _deal(table: Any, replicates: int, rng: np.random.Generator) -> Any:
             room = room - dealt[:, group, kind]
         left_kinds -= dealt[:, group]
     return dealt
+
+
+def from_blocks(
+    values: Floats,
+    deviations: Floats,
+    low: Floats,
+    high: Floats,
+    *,
+    confidence: float,
+    bounded: bool,
+    replicates: int,
+    seed: int,
+) -> GroupValues:
+    """Rows that belong together: all groups drawn jointly from what each block moves them by.
+
+    Groups that share persons vary together, and so do these draws: a block's deviations in all groups are multiplied
+    by one number, normal over the root of a chi-square with one degree of freedom less than there are blocks. A group
+    that no block moves gets normal draws as wide as its interval.
+    """
+    rng = np.random.default_rng(seed)
+    blocks = int((deviations != 0).any(axis=0).sum())
+    heavy = np.sqrt(max(blocks - 1, 1) / rng.chisquare(max(blocks - 1, 1), (2, replicates, 1)))
+    noise = rng.standard_normal((2, replicates, deviations.shape[1])) @ deviations.T * heavy
+    still = ~(deviations != 0).any(axis=1)
+    error = np.where(still, high - low, 0.0) / (2 * special.ndtri(0.5 + confidence / 2))
+    noise = noise + rng.standard_normal((2, replicates, len(values))) * error
+    method = "joint draws from what each block moves"
+    return GroupValues(values, values + noise[0], noise[1], None, None, bounded=bounded, method=method)
 
 
 def from_intervals(

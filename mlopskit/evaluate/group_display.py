@@ -11,6 +11,7 @@ from mlopskit import display
 from mlopskit.display import Note, Table, format_value
 from mlopskit.evaluate.bias import incompatibilities
 from mlopskit.evaluate.by_group import NOT_DECLARED, USUAL, GroupedRows
+from mlopskit.evaluate.privacy_tables import WITHHELD
 from mlopskit.metrics import METRICS, NOT_ESTIMATED, default_metrics, get_metric
 
 
@@ -51,16 +52,18 @@ def _one_line_a_group(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _figure(row: Mapping[Any, Any]) -> str:
+    if row["status"] == WITHHELD:
+        return "hidden (privacy floor)"
     if row["status"] == NOT_ESTIMATED:
         return f"cannot be estimated ({row['denominator']})"
     return f"{format_value(row['value'])} ({format_value(row['low'])} to {format_value(row['high'])})"
 
 
 def worst_first(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Sort the rows of one metric, worst first; what cannot be estimated comes last."""
+    """Sort the rows of one metric, worst first; what cannot be estimated or is withheld comes last."""
     task = next(task for task in USUAL if metric in default_metrics(task))
     ascending = get_metric(metric, task).greater_is_better is not False
-    order = table.assign(_last=table["status"] == NOT_ESTIMATED)
+    order = table.assign(_last=table["status"].map({NOT_ESTIMATED: 1, WITHHELD: 2}).fillna(0))
     order = order.sort_values(
         ["_last", "value", "slice", "group"], ascending=[True, ascending, True, True], kind="stable"
     )

@@ -12,6 +12,7 @@ from mlopskit.evaluate.found_slices import SliceFeatures, row_errors
 from mlopskit.evaluate.group_display import worst_first
 from mlopskit.evaluate.grouped import OVERALL
 from mlopskit.evaluate.plots import literal
+from mlopskit.evaluate.privacy_tables import WITHHELD
 from mlopskit.evaluate.slices import slice_mask
 from mlopskit.metrics import ESTIMATED, METRICS
 
@@ -20,28 +21,36 @@ _GREY = "#808080"
 
 
 def groups_chart(table: pd.DataFrame, *, metric: str, most: int = _MOST) -> Chart | Note:
-    """Every group's value and interval on one axis, worst at the top; the dashed line is the overall value."""
+    """Every group's value and interval on one axis, worst at the top; the dashed line is the overall value.
+
+    Groups that the privacy floor withholds stand below them without a mark, or are counted where there is no room.
+    """
     rows = table[table["metric"] == metric]
     groups = worst_first(rows[rows["group"] != OVERALL], metric)
-    drawn = groups[groups["value"].notna()].head(most)
+    drawn, withheld = groups[groups["value"].notna()].head(most), groups[groups["status"] == WITHHELD]
     if drawn.empty:
-        return display.note(NOT_DECLARED)
+        return display.note("Every group is withheld by the privacy floor." if len(withheld) else NOT_DECLARED)
+    drawn = pd.concat([drawn, withheld]) if len(drawn) + len(withheld) <= most else drawn
     fig, ax = display.figure(height=0.9 + 0.26 * len(drawn))
     place = np.arange(len(drawn))
     known = (drawn["status"] == ESTIMATED).to_numpy()
     ax.hlines(place[known], drawn["low"][known], drawn["high"][known], color=display.colour(0), linewidth=3)
     ax.plot(drawn["value"][known], place[known], "o", color=display.colour(0), markersize=5)
     ax.plot(drawn["value"][~known], place[~known], "o", color=_GREY, markersize=5, fillstyle="none")
+    ax.set_ylim(-0.5, len(drawn) - 0.5)  # a group without a mark has its place too
     whole = rows.loc[rows["group"] == OVERALL, "value"]
     if len(whole) and np.isfinite(whole.iloc[0]):
         ax.axvline(float(whole.iloc[0]), color=_GREY, linestyle="--", linewidth=1)
     names = [f"{row['slice']}: {row['group']}" for row in drawn.to_dict("records")]
-    labels = [f"{literal(name, limit=44)} (n = {n:,})" for name, n in zip(names, drawn["n"], strict=True)]
+    sizes = ["hidden" if pd.isna(n) else f"n = {n:,}" for n in drawn["n"]]
+    labels = [f"{literal(name, limit=44)} ({size})" for name, size in zip(names, sizes, strict=True)]
     ax.set_yticks(place, labels)
     ax.invert_yaxis()
-    hollow = "; hollow: too few rows for an interval" if not known.all() else ""
-    display.label_axes(ax, x=f"{METRICS[metric].label} with 95 % interval{hollow}; dashed: overall")
-    return display.chart(fig, alt=_groups_alt(drawn, names, metric, len(groups)))
+    hollow = "; hollow: too few rows for an interval" if (drawn["value"].notna() & ~known).any() else ""
+    below = f"; {len(withheld)} hidden: below the privacy floor" if len(withheld) else ""
+    display.label_axes(ax, x=f"{METRICS[metric].label} with 95 % interval{hollow}{below}; dashed: overall")
+    alt = _groups_alt(drawn[drawn["value"].notna()], names, metric, len(groups))
+    return display.chart(fig, alt=f"{alt} The privacy floor withholds {len(withheld)}." if len(withheld) else alt)
 
 
 def _groups_alt(drawn: pd.DataFrame, names: list[str], metric: str, total: int) -> str:
@@ -80,8 +89,10 @@ def slice_examples(
     if data.columns.image is None or data.columns.image_shape is None:
         return display.note(
             "Rows are not shown in a report that may be passed on; in JupyterLab they are one line away: "
-            "`data.validation[slice_mask(features.validation, found['columns'][0])]`."
+            "`slice_rows(data, features, found, 1)`, imported from `mlopskit.evaluate`, for the first slice."
         )
+    if data.floor > 1:
+        return display.note("Single rows are not shown where there is a privacy floor: each is a group of one.")
     chosen = found.head(slices)
     if chosen.empty:
         return display.note("Not applicable: no slice was found, so there are no examples.")

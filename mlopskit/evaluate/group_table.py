@@ -18,23 +18,21 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from mlopskit import intervals
 from mlopskit.errors import MetricError
-from mlopskit.evaluate.grouped import Grouped, binned, column_names, from_rows, from_tally
-from mlopskit.evaluate.regression_groups import jackknife_sums
+from mlopskit.evaluate.counted_groups import counted
+from mlopskit.evaluate.grouped import Grouped, column_names, from_rows, from_tally
+from mlopskit.evaluate.parts import Part, part_of
+from mlopskit.evaluate.regression_groups import effective_rows, jackknife_sums
+from mlopskit.evaluate.scored_groups import scored
 from mlopskit.metrics import ESTIMATED, NOT_ESTIMATED, Metric, default_metrics, get_metric
-from mlopskit.metrics.estimates import FEWEST, MANY, MANY_EVENTS, Rows, estimate
-from mlopskit.tally import Tally, auc_from_bins
+from mlopskit.metrics.estimates import FEWEST
+from mlopskit.tally import Tally
 
 Method = Literal["auto", "bootstrap"]
 COLUMNS = ["group", "n", "metric", "denominator", "value", "low", "high", "method", "status"]
+CLUSTERS = 10
+"""Fewer clusters than this in a denominator, and nothing is claimed where rows belong together."""
 _WORDS = ("group", "metric", "method", "status")
-Part = dict[str, Any]
-"""Columns of the table for one metric, arrays of shape (groups,)."""
-_EXACT_ROWS = 50_000
-"""Up to so many rows areas come from the scores themselves, beyond from bins where these cannot move them by 0.001."""
-_LARGEST_BOUND = 0.001
-_CELLS = 8_000_000
 
 
 def group_metrics(
@@ -50,6 +48,9 @@ def group_metrics(
     seed: int = 0,
     task: str | None = None,
     minimum: int = FEWEST,
+    clusters: int = CLUSTERS,
+    sample_weight: npt.ArrayLike | None = None,
+    unit: npt.ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Compute metrics by group with intervals.
 
@@ -72,7 +73,14 @@ def group_metrics(
     task : str, optional
         ``binary``, ``multiclass`` or ``regression``; told from the labels when left out.
     minimum : int
-        Fewer rows (or blocks) than this in a denominator cannot be estimated; the raw value is shown without interval.
+        Fewer rows than this in a denominator cannot be estimated; the raw value is shown without interval.
+    clusters : int
+        The same for units: with fewer of them (counted as occupied blocks, of 64) nothing is estimated.
+    sample_weight : array_like, shape (n,), optional
+        Weights from 0; n and denominator stay rows, values are weighted.
+    unit : array_like, shape (n,), optional
+        What belongs together, such as a person with several rows: intervals then come from leaving out one of 64
+        blocks of units at a time. Without it every row counts as independent.
 
     Returns
     -------
@@ -93,10 +101,10 @@ def group_metrics(
     [['overall', 40, 20, 0.5], ['f', 20, 10, 1.0], ['m', 20, 10, 0.0]]
     """
     _check(method, replicates, confidence)
-    grouped = from_rows(y_true, y_pred, column_names(groups), y_score, task, seed)
-    return table_of(
-        grouped, metrics, method=method, replicates=replicates, confidence=confidence, seed=seed, minimum=minimum
-    )
+    frame = column_names(groups)
+    grouped = from_rows(y_true, y_pred, frame, y_score, task, seed, sample_weight=sample_weight, unit=unit)
+    options: dict[str, Any] = {"replicates": replicates, "confidence": confidence, "seed": seed}
+    return table_of(grouped, metrics, method=method, minimum=minimum, clusters=clusters, **options)
 
 
 def tally_metrics(
@@ -108,16 +116,20 @@ def tally_metrics(
     confidence: float = 0.95,
     seed: int = 0,
     minimum: int = FEWEST,
+    clusters: int = CLUSTERS,
 ) -> pd.DataFrame:
     """Compute the same table from a tally, whose cells are the groups; it needs no rows."""
     _check(method, replicates, confidence)
-    options: dict[str, Any] = {"replicates": replicates, "confidence": confidence, "seed": seed, "minimum": minimum}
-    return table_of(from_tally(tally), metrics, method=method, **options)
+    options: dict[str, Any] = {"replicates": replicates, "confidence": confidence, "seed": seed}
+    return table_of(from_tally(tally), metrics, method=method, minimum=minimum, clusters=clusters, **options)
 
 
 def table_of(grouped: Grouped, metrics: Sequence[str] | None, **options: Any) -> pd.DataFrame:
     """Return the table of `group_metrics` for what was brought into form, overall first."""
+    options = {"clusters": CLUSTERS, **options}
     chosen = [get_metric(name, grouped.task) for name in (metrics or usual_metrics(grouped))]
+    if options["method"] == "bootstrap" and grouped.clustered:
+        raise MetricError("A multinomial bootstrap knows no weights and no units; choose method = 'auto'.")
     missing = [metric.name for metric in chosen if metric.uses == "score" and not _has_scores(grouped)]
     if missing:
         raise MetricError(f"{missing[0]} needs scores; give y_score, or leave it out of metrics.")
@@ -145,18 +157,18 @@ def _check(method: str, replicates: int, confidence: float) -> None:
 
 
 def _has_scores(grouped: Grouped) -> bool:
-    return grouped.scores is not None or grouped.histogram is not None
+    return grouped.scores is not None or grouped.entries is not None
 
 
 def _estimates(grouped: Grouped, metrics: Sequence[Metric], options: dict[str, Any]) -> Iterator[Part]:
     """Yield the columns of the table for one metric after the other, all groups at once."""
-    drawn = _drawn(grouped, [metric for metric in metrics if metric.parts is not None], options)
+    drawn = counted(grouped, [metric for metric in metrics if metric.parts is not None], options)
     groups = np.array(grouped.names, dtype=object)
     for metric in metrics:
         if metric.parts is not None:
             part = drawn[metric.name]
         else:
-            part = (_jackknifed if grouped.task == "regression" else _scored)(grouped, metric, options)
+            part = (_jackknifed if grouped.task == "regression" else scored)(grouped, metric, options)
         part = _withheld(part, options["minimum"])
         name = np.full(len(groups), metric.name, dtype=object)
         yield {**part, "group": groups, "n": grouped.sizes, "metric": name}
@@ -164,123 +176,14 @@ def _estimates(grouped: Grouped, metrics: Sequence[Metric], options: dict[str, A
 
 def _withheld(part: Part, minimum: int) -> Part:
     """Take the interval away where the denominator is too small for one, and say so."""
-    few = (part["denominator"] < minimum) | np.isnan(part["value"])
-    reason = np.where(part["denominator"] < minimum, f"fewer than {minimum} in the denominator", "undefined")
+    small = part["denominator"] < minimum
+    few = small | np.isnan(part["value"]) | (part["withheld"] != "")
+    reason = np.where(part["withheld"] != "", part["withheld"], "undefined")
+    reason = np.where(small, f"fewer than {minimum} in the denominator", reason)
     low, high = (np.where(few, np.nan, part[side]) for side in ("low", "high"))
     status = np.where(np.isnan(low), NOT_ESTIMATED, ESTIMATED).astype(object)
     method = np.where(few, reason.astype(object), part["method"])
     return {**part, "low": low, "high": high, "method": method, "status": status}
-
-
-def _part(denominator: Any, value: Any, low: Any, high: Any, method: Any) -> Part:
-    """Gather the columns that differ between metrics; `method` is one for all or one a group."""
-    words = np.full(len(value), method, dtype=object) if isinstance(method, str) else np.array(method, dtype=object)
-    numbers = {"value": value, "low": low, "high": high}
-    found = {name: np.array(column, dtype=float) for name, column in numbers.items()}
-    return {"denominator": np.asarray(denominator, dtype=np.int64), **found, "method": words}
-
-
-def _drawn(grouped: Grouped, metrics: Sequence[Metric], options: dict[str, Any]) -> dict[str, Part]:
-    """Metrics of the confusion table: Wilson for rates, joint draws shared by all the others."""
-    forced = options["method"] == "bootstrap"
-    found = {metric.name: _exact(grouped.confusion, metric, options["confidence"]) for metric in metrics}
-    wanted = [metric for metric in metrics if forced or not metric.rate]
-    large = {metric.name: _large(metric, grouped.confusion) | forced for metric in wanted}
-    for bootstrap in (True, False):
-        asked = [metric for metric in wanted if (large[metric.name] == bootstrap).any()]
-        for metric, draws in zip(asked, _draws(grouped.confusion, asked, bootstrap, options), strict=True):
-            _fill(found[metric.name], draws, large[metric.name] == bootstrap, bootstrap, options["confidence"])
-    return found
-
-
-def _exact(confusion: Any, metric: Metric, confidence: float) -> Part:
-    assert metric.parts is not None  # noqa: S101
-    events, totals = metric.parts(confusion)
-    low, high = intervals.wilson(events[:, 0], totals[:, 0], confidence=confidence)
-    return _part(totals.min(axis=1), metric.from_counts(confusion), low, high, "Wilson")
-
-
-def _large(metric: Metric, confusion: Any) -> npt.NDArray[np.bool_]:
-    assert metric.parts is not None  # noqa: S101
-    events, totals = metric.parts(confusion)
-    enough = (totals >= MANY) & (events >= MANY_EVENTS) & (totals - events >= MANY_EVENTS)
-    return np.asarray(enough.all(axis=1))
-
-
-def _draws(confusion: Any, metrics: Sequence[Metric], bootstrap: bool, options: dict[str, Any]) -> list[Any]:
-    """Return replicates of each metric, (replicates, groups); groups are drawn jointly, some replicates at a time."""
-    if not metrics:
-        return []
-    step = max(1, min(options["replicates"], _CELLS // max(confusion.size, 1)))
-    found: list[list[Any]] = [[] for _ in metrics]
-    for index, start in enumerate(range(0, options["replicates"], step)):
-        size, seed = min(step, options["replicates"] - start), options["seed"] + index
-        if bootstrap:
-            tables: Any = intervals.multinomial_draws(confusion, replicates=size, seed=seed)
-        else:
-            prior = 2 / confusion[0].size  # two rows in all: Jeffreys' ½ a cell for two classes
-            tables = intervals.dirichlet_draws(confusion, replicates=size, seed=seed, prior=prior)
-        for values, metric in zip(found, metrics, strict=True):
-            values.append(metric.from_counts(tables))
-    return [np.concatenate(values) for values in found]
-
-
-def _fill(part: Part, draws: Any, rows: Any, bootstrap: bool, confidence: float) -> None:
-    low, high = intervals.percentile(draws[:, rows], confidence=confidence)
-    part["low"][rows] = np.fmin(low, part["value"][rows])
-    part["high"][rows] = np.fmax(high, part["value"][rows])
-    part["method"][rows] = "multinomial bootstrap" if bootstrap else "Dirichlet draws"
-
-
-def _scored(grouped: Grouped, metric: Metric, options: dict[str, Any]) -> Part:
-    """Metrics of scores: areas from bins where those suffice, everything else from the rows of each group."""
-    area = metric.name == "roc_auc"
-    if area and grouped.histogram is not None:
-        return _areas(grouped.histogram[:, 0], grouped.histogram[:, 1], options["confidence"])[0]
-    if grouped.scores is None:
-        nothing = np.full(len(grouped.names), np.nan)
-        return _part(grouped.sizes, nothing, nothing, nothing, "needs the scores of single rows")
-    if not area or len(grouped.scores.group) <= _EXACT_ROWS:
-        return _by_rows(grouped, metric, options, range(len(grouped.names)))
-    part, bound = _areas(*binned(grouped.scores, len(grouped.names)), options["confidence"])
-    coarse = np.flatnonzero(bound > _LARGEST_BOUND)
-    exact = _by_rows(grouped, metric, options, coarse)
-    for name, column in part.items():
-        column[coarse] = exact[name]
-    return part
-
-
-def _areas(negative: Any, positive: Any, confidence: float) -> tuple[Part, npt.NDArray[np.float64]]:
-    found = auc_from_bins(negative, positive, confidence=confidence)
-    smallest = np.minimum(negative.sum(axis=1), positive.sum(axis=1))
-    notes = [f", off by up to {bound:.2g}" if bound > _LARGEST_BOUND else "" for bound in found["bound"]]
-    method = [f"DeLong, score bins{note}" for note in notes]
-    return _part(smallest, found["value"], found["low"], found["high"], method), found["bound"]
-
-
-def _by_rows(grouped: Grouped, metric: Metric, options: dict[str, Any], groups: Any) -> Part:
-    """Estimate one metric of scores for some of the groups, each from its own rows."""
-    scores = grouped.scores
-    assert scores is not None  # noqa: S101
-    order = np.argsort(scores.group, kind="stable")
-    edges = np.searchsorted(scores.group[order], np.arange(len(grouped.names) + 1))
-    classes = grouped.confusion.shape[1]
-    found = []
-    for place in groups:
-        inside = order[edges[place] : edges[place + 1]]
-        parts = (scores.actual[inside], scores.predicted[inside], scores.score[inside])
-        found.append(_one(metric, Rows(*parts, grouped.task, classes), options))
-    denominator, value, low, high, method = zip(*found, strict=True) if found else [()] * 5
-    return _part(denominator, value, low, high, list(method))
-
-
-def _one(metric: Metric, rows: Rows, options: dict[str, Any]) -> tuple[Any, ...]:
-    chosen = {key: options[key] for key in ("replicates", "confidence", "seed")}
-    made = estimate(metric, rows, **chosen)
-    value = made.value
-    if np.isnan(value) and made.denominator > 0:
-        value = float(metric.function(rows.y_true, rows.y_pred, rows.y_score))
-    return made.denominator, value, made.low, made.high, made.method
 
 
 def _jackknifed(grouped: Grouped, metric: Metric, options: dict[str, Any]) -> Part:
@@ -288,6 +191,11 @@ def _jackknifed(grouped: Grouped, metric: Metric, options: dict[str, Any]) -> Pa
     value, error, centre, back, blocks = jackknife_sums(grouped.sums, metric)
     half = stats.t.ppf(0.5 + options["confidence"] / 2, np.maximum(blocks - 1, 1)) * error
     low, high = np.sort(np.stack([back(centre - half), back(centre + half)]), axis=0)
-    few = blocks < np.minimum(grouped.sizes, FEWEST)  # too few blocks to speak of spread, however many rows
+    # too few blocks to speak of spread, however many rows
+    few = blocks < (options["clusters"] if grouped.clustered else np.minimum(grouped.sizes, FEWEST))
+    withheld = np.where(few, f"fewer than {options['clusters']} clusters", "")
     method = [f"jackknife, {count} blocks" for count in blocks]
-    return _part(np.where(few, blocks, grouped.sizes), value, low, high, method)
+    if grouped.clustered:
+        sizes = effective_rows(grouped.sums, grouped.sizes)
+        method = [f"{words}, effective n {size:,.0f}" for words, size in zip(method, sizes, strict=True)]
+    return part_of(grouped.sizes, value, low, high, method, withheld=withheld)

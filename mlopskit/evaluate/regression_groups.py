@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlopskit.errors import MetricError
-from mlopskit.metrics import Metric
+from mlopskit.metrics import METRICS, Metric
 from mlopskit.metrics.estimates import _SCALES as SCALES
 
 Floats = npt.NDArray[np.float64]
@@ -22,11 +22,12 @@ def jackknife_sums(
 
     Parameters
     ----------
-    sums : ndarray, shape (groups, blocks, 6)
-        As in `mlopskit.tally.counts.SUMS`.
+    sums : ndarray, shape (groups, blocks, 6 or 8)
+        As in `mlopskit.tally.counts.SUMS`, or `WEIGHTED_SUMS`.
     metric : Metric
         mae, rmse, r2 or bias.
     """
+    sums = sums[:, :, :6]
     there, back = SCALES[metric.scale]
     occupied = sums[:, :, 0] > 0
     blocks = occupied.sum(axis=1)
@@ -41,10 +42,32 @@ def jackknife_sums(
     return value, np.where(broken, np.nan, error), centre, back, blocks
 
 
+def left_out(sums: Floats, metric: Metric) -> tuple[Floats, Floats]:
+    """Return the value of each group and what each block moves it by, (groups, blocks), scaled to its variance."""
+    sums = sums[:, :, :6]
+    occupied = sums[:, :, 0] > 0
+    blocks = np.maximum(occupied.sum(axis=1), 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = _value(_combined(sums), metric.name)
+        found = np.where(occupied, _value(_without_each(sums), metric.name), np.nan)
+    mean = np.nansum(found, axis=1) / blocks
+    return value, np.nan_to_num((found - mean[:, None]) * np.sqrt((blocks - 1) / blocks)[:, None])
+
+
+def effective_rows(sums: Floats, rows: npt.NDArray[np.int64]) -> Floats:
+    """How many independent rows would give the mean absolute error the same standard error; at most all rows."""
+    total = _combined(sums[:, :, :6])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = total[:, 3] / total[:, 0] - (total[:, 1] / total[:, 0]) ** 2
+        error = (left_out(sums, METRICS["mae"])[1] ** 2).sum(axis=1)
+        size = np.where(error > 0, spread / error, rows)
+    return np.asarray(np.clip(np.nan_to_num(size), 0, rows))
+
+
 def _combined(sums: Floats) -> Floats:
     n, mean = sums[:, :, 0], sums[:, :, 4]
     total = sums.sum(axis=1)
-    total[:, 4] = (n * mean).sum(axis=1) / np.maximum(total[:, 0], 1)
+    total[:, 4] = (n * mean).sum(axis=1) / np.where(total[:, 0] > 0, total[:, 0], 1.0)
     total[:, 5] += (n * (mean - total[:, 4, None]) ** 2).sum(axis=1)
     return np.asarray(total)
 
@@ -53,7 +76,7 @@ def _without_each(sums: Floats) -> Floats:
     """Return the sums of all blocks but one, (groups, blocks, 6)."""
     total = _combined(sums)
     rest = total[:, None, :] - sums
-    n = np.maximum(rest[:, :, 0], 1)
+    n = np.where(rest[:, :, 0] > 0, rest[:, :, 0], 1.0)
     shift = sums[:, :, 4] - total[:, 4, None]
     lost = sums[:, :, 0] * shift
     rest[:, :, 5] = np.maximum(total[:, 5, None] - sums[:, :, 5] - lost * shift - lost**2 / n, 0.0)

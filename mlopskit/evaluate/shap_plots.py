@@ -95,7 +95,7 @@ def cases_chart(explanation: Explanation, rows: pd.DataFrame, *, columns: Column
         Says whether the features are the pixels of an image.
     """
     if rows.empty:
-        return not_applicable("an explanation of single rows", "needs test rows")
+        return not_applicable("an explanation of single rows", "needs test rows, and no privacy floor")
     if columns.image is not None:
         return _image_cases(explanation, rows, columns)
     cases = list(rows.groupby("case", sort=False))

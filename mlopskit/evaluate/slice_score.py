@@ -63,7 +63,8 @@ class Score:
         return self._best_of(most, turn, lambda size: np.maximum(error_p - (size_p - size) * largest, 0.0))
 
     def _best_of(self, most: Floats, turn: Floats, error_at: Any) -> Floats:
-        ends = np.full_like(most, self.support), most, np.clip(turn, self.support, np.maximum(most, self.support))
+        upper = np.maximum(most, self.support)
+        ends = np.full_like(most, self.support), upper, np.clip(turn, self.support, upper)
         best = np.max([self.of(size, error_at(size)) for size in ends], axis=0)
         return np.where(most >= self.support, best, -np.inf)
 
@@ -88,6 +89,9 @@ class Best:
         chosen = np.flatnonzero((score > _TOLERANCE) & (score >= self.least))  # 0 apart from rounding is not above 0
         if not chosen.size:
             return
+        if len(chosen) > self.k:  # far more may be above 0 than can be among the best
+            bar = float(np.partition(score[chosen], -self.k)[-self.k])
+            chosen = chosen[score[chosen] >= bar - abs(bar) * _TOLERANCE]
         keys = [*self.items, *(items(int(position)) for position in chosen)]
         score = np.concatenate([self.score, score[chosen]])
         size, error = np.concatenate([self.size, size[chosen]]), np.concatenate([self.error, error[chosen]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -16,9 +17,11 @@ from mlopskit.evaluate.by_group import GroupedRows, disparities_by_column, metri
 from mlopskit.evaluate.criteria import Verdict, judge, judge_groups, verdict_table
 from mlopskit.evaluate.group_display import worst_first
 from mlopskit.evaluate.grouped import OVERALL
+from mlopskit.evaluate.privacy import SHOWN
+from mlopskit.evaluate.privacy_tables import WITHHELD, hidden_verdict
 from mlopskit.evaluate.summary import criteria_note
 from mlopskit.evaluate.whom_worst import Finding, metric_words, no_gap, whom_worst
-from mlopskit.metrics import ESTIMATED, METRICS
+from mlopskit.metrics import ESTIMATED, METRICS, NOT_ESTIMATED
 from mlopskit.scope import Criterion
 
 
@@ -29,9 +32,20 @@ def judge_by_group(data: GroupedRows, *, replicates: int = 1000, seed: int = 0) 
     -------
     DataFrame
         One row a criterion with the fields of `mlopskit.evaluate.Verdict`. A group, or a gap, that cannot be
-        estimated is never met.
+        estimated is never met. A group that the privacy floor withholds is judged by its true figures, as is a gap
+        of a column with such a group; the verdict stays, the figures are not shown, and the reason says so.
     """
-    return verdict_table([_verdict(item, data, replicates=replicates, seed=seed) for item in data.criteria])
+    everything = replace(data, floor=0)
+    found = [_verdict(item, everything, replicates=replicates, seed=seed) for item in data.criteria]
+    return verdict_table([_as_shown(verdict, data) for verdict in found])
+
+
+def _as_shown(verdict: Verdict, data: GroupedRows) -> Verdict:
+    states = {group[0]: state for (columns, group), state in data.plan.states.items() if columns == (verdict.slice,)}
+    withheld = [group for group, state in states.items() if state != SHOWN]
+    if not withheld or (verdict.scope == "slice" and verdict.group not in withheld):
+        return verdict
+    return hidden_verdict(verdict, data.floor)
 
 
 def _verdict(criterion: Criterion, data: GroupedRows, *, replicates: int, seed: int) -> Verdict:
@@ -103,7 +117,8 @@ def worst_note(
     data: GroupedRows, groups: pd.DataFrame, gaps: pd.DataFrame, tested: pd.DataFrame, criteria: pd.DataFrame
 ) -> Note:
     """Say for whom the model works worst: by failed criteria or the largest gap, by the headline metric, by slices."""
-    few = int(((groups["metric"] == data.headline) & (groups["status"] != ESTIMATED)).sum())
+    own = groups[groups["metric"] == data.headline]
+    few, withheld = (int((own["status"] == status).sum()) for status in (NOT_ESTIMATED, WITHHELD))
     first = _group_statements(data, groups, gaps, criteria, most=len(criteria) + 1)
     seen = " ".join(item["text"] for item in first)
     gap_lines = [
@@ -118,6 +133,7 @@ def worst_note(
         *gap_lines,
         _slice_statement(data, tested)["text"],
         f"Groups with too few rows for an estimate: {few}. That is not the same as fair." if few else "",
+        f"Groups whose figures the privacy floor of {data.floor} withholds: {withheld}." if withheld else "",
     ]
     return display.note(*lines, tone=first[0]["tone"])
 
@@ -170,16 +186,23 @@ def _slice_statement(data: GroupedRows, tested: pd.DataFrame) -> dict[str, str]:
         return {"text": text, "tone": "good", "artefact": "slices_and_bias/slices"}
     confirmed = tested[tested["confirmed"]]
     if confirmed.empty:
-        text = f"None of {len(tested)} slices found on validation rows is confirmed on test rows."
+        text = f"None of {len(tested)} slices and declared groups is confirmed on test rows."
         return {"text": text, "tone": "plain", "artefact": artefact}
     first = confirmed.sort_values("error_test", ascending=False, kind="stable").iloc[0]
+    if pd.isna(first["error_test"]):
+        text = f"{len(confirmed)} of {len(tested)} slices and declared groups are confirmed; the privacy floor"
+        return {"text": f"{text} withholds their figures.", "tone": "warning", "artefact": artefact}
     inside, outside, n = first["error_test"], first["error_rest"], f"{first['n_test']:,} test rows"
-    if data.target.is_classification:
+    measure = str(first.get("measure", "error rate"))
+    if data.target.is_classification and measure != "error rate":
+        figures = f"{format_value(float(inside))} on its {first['n_test']:,} test rows at risk"
+        what = f"the {measure} is {figures}, {format_value(float(outside))} elsewhere"
+    elif data.target.is_classification:
         what = f"{inside:.0%} of its {n} get a wrong answer, {outside:.0%} elsewhere"
     else:
         figures = f"{format_value(float(inside))} on its {n}, {format_value(float(outside))} elsewhere"
         what = f"the mean squared error is {figures}"
-    count = f"{len(confirmed)} of {len(tested)} slices found are confirmed"
+    count = f"{len(confirmed)} of {len(tested)} slices and declared groups are confirmed"
     return {"text": f"Worst confirmed slice: {first['slice']}: {what} ({count}).", "tone": "warning",
             "artefact": artefact}  # fmt: skip
 

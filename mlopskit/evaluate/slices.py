@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlopskit.errors import DataError, MlopskitError
+from mlopskit.evaluate.slice_codes import Coded, encode
 from mlopskit.evaluate.slice_score import Best, Score
 from mlopskit.evaluate.slice_search import Search
 
@@ -55,18 +56,19 @@ def find_slices(
         Most columns in a conjunction.
     direction : str
         ``worse``, or ``better`` for slices where the model does unusually well: α · (1 − mean error / overall mean
-        error) − (1 − α) · (n / size − 1), an extension of the paper's score.
+        error) − (1 − α) · (n / size − 1), an extension of ours that the paper does not have.
 
     Returns
     -------
     DataFrame
         slice (mapping column → value), level, n, error (mean error in the slice), score; best first, ties by larger
-        n, lower level, then the order of columns and values.
+        n, lower level, then name (columns and values in alphabetical order). ``attrs["visited"]`` says how many
+        slices of each level were counted; all others cannot be among the best.
 
     Raises
     ------
     DataError
-        When the lengths differ or an error is negative, missing or infinite.
+        When the lengths differ, an error is negative, missing or infinite, or two columns have one name.
     MlopskitError
         When a setting is out of range.
 
@@ -82,15 +84,19 @@ def find_slices(
     >>> find_slices(rows, wrong, min_support=10, k=1).round(6).values.tolist()
     [[{'sex': 'f', 'town': 'b'}, 2, 25, 1.0, 2.7]]
     """
-    values = _checked_errors(errors, len(features))
+    values = checked_errors(errors, len(features))
     _check_settings(k, alpha, max_level, direction)
+    if not features.columns.is_unique:
+        twice = ", ".join(sorted({str(name) for name in features.columns[features.columns.duplicated()]}))
+        raise DataError(f"Columns occur twice: {twice}. A slice names its columns; give each a name of its own.")
     if not len(features) or not features.shape[1] or not values.sum():
-        return _result([], [])
+        return _with_visited(_result([], []), [])
     support = max(32.0, len(features) / 100) if min_support is None else max(float(min_support), 1.0)
-    codes, feature_of, items = _encode(features)
+    order = np.argsort(-values, kind="stable")
+    coded = encode(features, order)
     score = Score(len(features), float(values.sum()), alpha, support, direction == "better")
-    best = Search(codes, feature_of, values, score=score, k=k, max_level=max_level).run()
-    return _as_table(best, items)
+    search = Search(coded, values[order], score=score, k=k, max_level=max_level)
+    return _as_table(search.run(), coded, features.columns).pipe(_with_visited, search.visited)
 
 
 def least_factor(share: npt.ArrayLike, *, alpha: float) -> Any:
@@ -125,7 +131,8 @@ def slice_mask(features: pd.DataFrame, chosen: Mapping[str, Any]) -> npt.NDArray
     return inside
 
 
-def _checked_errors(errors: npt.ArrayLike, rows: int) -> npt.NDArray[np.float64]:
+def checked_errors(errors: npt.ArrayLike, rows: int) -> npt.NDArray[np.float64]:
+    """Return the errors as numbers, or refuse them."""
     values = np.asarray(errors, dtype=float)
     if values.shape != (rows,):
         raise DataError(f"There are {rows} rows of features and errors of shape {values.shape}; give one error a row.")
@@ -141,43 +148,25 @@ def _check_settings(k: int, alpha: float, max_level: int, direction: str) -> Non
         raise MlopskitError(f"direction = {direction!r} is unknown; choose worse or better.")
 
 
-def _encode(features: pd.DataFrame) -> tuple[Any, npt.NDArray[np.int64], list[tuple[str, Any]]]:
-    """Number all values of all columns through; values of a column are sorted by their words."""
-    items: list[tuple[str, Any]] = []
-    sizes, columns = [], []
-    for position, name in enumerate(features.columns):
-        codes, values = _values(features.iloc[:, position])
-        columns.append(codes + len(items))
-        items.extend((name, value) for value in values)
-        sizes.append(len(values))
-    small = np.uint16 if len(items) < 2**16 else np.int64
-    return np.stack(columns).astype(small), np.repeat(np.arange(len(sizes)), sizes), items
-
-
-def _values(column: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], list[Any]]:
-    codes, uniques = pd.factorize(column)
-    found = list(uniques.tolist())
-    if (codes < 0).any():
-        codes = np.where(codes < 0, len(found), codes)
-        found.append("missing")
-    words: dict[str, list[int]] = {}
-    for position, value in enumerate(found):
-        words.setdefault("missing" if value == "missing" else f"{type(value).__name__}:{value}", []).append(position)
-    order = sorted(words.values(), key=lambda places: str(found[places[0]]))
-    rank = np.empty(len(found), dtype=np.int64)
-    for new, places in enumerate(order):
-        rank[places] = new
-    return rank[codes], [found[places[0]] for places in order]
-
-
-def _as_table(best: Best, items: list[tuple[str, Any]]) -> pd.DataFrame:
-    slices = [dict(items[item] for item in chosen) for chosen in best.items]
+def _as_table(best: Best, coded: Coded, names: pd.Index[Any]) -> pd.DataFrame:
+    slices = [
+        {
+            names[position]: value
+            for position, value in sorted((coded.items[item] for item in chosen), key=lambda x: x[0])
+        }
+        for chosen in best.items
+    ]
     sizes = best.size.astype(int)
     rows = [
         (len(chosen), int(n), float(error / n), float(score))
         for chosen, n, error, score in zip(slices, sizes, best.error, best.score, strict=True)
     ]
     return _result(slices, rows)
+
+
+def _with_visited(table: pd.DataFrame, visited: list[int]) -> pd.DataFrame:
+    table.attrs["visited"] = visited
+    return table
 
 
 def _result(slices: list[dict[str, Any]], rows: list[tuple[int, int, float, float]]) -> pd.DataFrame:

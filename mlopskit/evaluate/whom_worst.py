@@ -15,6 +15,7 @@ import pandas as pd
 
 from mlopskit.display import format_value
 from mlopskit.evaluate.by_group import NOT_DECLARED, GroupedRows
+from mlopskit.evaluate.privacy_tables import WITHHELD
 from mlopskit.metrics import ESTIMATED, METRICS
 
 Row = Mapping[Any, Any]
@@ -114,6 +115,8 @@ def _failed_group(verdict: Row, groups: pd.DataFrame) -> Finding:
     best = others[-1 if verdict["side"] == "at_least" else 0] if others else None
     beside = f" and {format_value(best['value'])} for {best['group']}" if best else ""
     asked = _asked(verdict)
+    if row["status"] == WITHHELD:
+        return _withheld(verdict, f"{metric_words(metric)} for {verdict['group']}", row["method"])
     text = f"{column}: {metric_words(metric)} is {_figure(row)} for {row['group']}{beside}; {asked} is asked."
     return Finding(text, "bad", "slices_and_bias/criteria", _group_fact(row, best, f" Asked: {asked}."))
 
@@ -123,6 +126,8 @@ def _failed_gap(verdict: Row, groups: pd.DataFrame) -> Finding:
     column, metric = verdict["slice"], verdict["metric"]
     ratio = verdict["name"].startswith("ratio of ")
     kind = "ratio" if ratio else "difference"
+    if pd.isna(verdict["value"]):
+        return _withheld(verdict, f"the {kind} of {metric_words(metric)} between groups", "the privacy floor")
     text = (
         f"{column}: the {kind} of {metric_words(metric)} between groups, {verdict['group']}, is {_figure(verdict)}; "
         f"{_asked(verdict)} is asked."
@@ -133,6 +138,17 @@ def _failed_gap(verdict: Row, groups: pd.DataFrame) -> Finding:
         "n": int(groups.loc[(groups["slice"] == column) & (groups["metric"] == metric), "n"].sum()),
         "baseline": 1.0 if ratio else 0.0, "baseline_label": "equal groups",
         "explain": f"{METRICS[metric].meaning} Asked: {_asked(verdict)}.", "artefact": "slices_and_bias/criteria",
+    }  # fmt: skip
+    return Finding(text, "bad", "slices_and_bias/criteria", fact)
+
+
+def _withheld(verdict: Row, what: str, why: str) -> Finding:
+    """A failed criterion whose figures the privacy floor withholds."""
+    text = f"{verdict['slice']}: {what} fails; {_asked(verdict)} is asked. Its figures are not shown: {why}."
+    fact = {
+        "label": f"{what[:1].upper()}{what[1:]}, by {verdict['slice']}", "value": None, "low": None, "high": None,
+        "n": None, "baseline": None, "baseline_label": None, "explain": f"Not met. Asked: {_asked(verdict)}.",
+        "artefact": "slices_and_bias/criteria",
     }  # fmt: skip
     return Finding(text, "bad", "slices_and_bias/criteria", fact)
 

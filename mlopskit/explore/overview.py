@@ -110,6 +110,12 @@ def ways() -> Table:
         ("list runs; look into one", "mlopskit runs; mlopskit show RUN"),
         ("render a report again", "mlopskit report RUN"),
         ("explore a phase", "open its notebook here and choose Run All; results go to runs/scratch"),
+        (
+            "look at an artefact of a finished run",
+            'from mlopskit import load_run; run = load_run(); run["evaluate"].metrics',
+        ),
+        ("turn the threshold and watch each group", "explore.thresholds(run)"),
+        ("sort, filter and look into slices", "explore.slices(run)"),
         ("one notebook through papermill", "papermill notebooks/3_model.ipynb out.ipynb -p seed 1"),
     ]
     return table(pd.DataFrame(rows, columns=["to", "do"]))

@@ -12,7 +12,8 @@ difference of two independent rates             `newcombe`
 ratios and composites of counts, few rows       `percentile` of `dirichlet_draws`
 the same where every count is large             `percentile` of `multinomial_draws`, which for a metric that depends on
                                                 the rows only through counts is the row bootstrap itself
-area under the ROC curve                        `delong` on the logit scale
+area under the ROC curve                        `delong` on the logit scale; `areas` of many groups at once
+average precision                               `average_precisions`, the influence of each row or block squared
 smooth figures of single rows (log loss, RMSE)  `jackknife` over blocks of rows
 ==============================================  =====================================================================
 
@@ -21,16 +22,21 @@ interval.
 """
 
 from mlopskit.intervals.draws import Floats, dirichlet_draws, multinomial_draws, percentile
+from mlopskit.intervals.ranking import Entries, Ranked, areas, average_precisions
 from mlopskit.intervals.rates import newcombe, square_and_add, wilson
 from mlopskit.intervals.resampling import BLOCKS, adjust, blocks_of, jackknife
 from mlopskit.intervals.roc import auc_influence, auc_interval, delong
 
 __all__ = [
     "BLOCKS",
+    "Entries",
     "Floats",
+    "Ranked",
     "adjust",
+    "areas",
     "auc_influence",
     "auc_interval",
+    "average_precisions",
     "blocks_of",
     "delong",
     "dirichlet_draws",

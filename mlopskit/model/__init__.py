@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlopskit.model.learning import learning_curve, learning_note
     from mlopskit.model.plots import plot_candidates, plot_comparison, plot_learning, plot_threshold
     from mlopskit.model.prediction import predict_table
+    from mlopskit.model.reweighting import chosen_mitigation, reweigh, show_reweighting
     from mlopskit.model.rules import evaluate_rule
     from mlopskit.model.summary import first_note, show_progress, summarise_model, winner_note
     from mlopskit.model.threshold import Objective, Threshold, choose_threshold, threshold_curve
@@ -36,6 +37,7 @@ _HOMES = {
     "Threshold": "threshold",
     "TrainingData": "fitting",
     "choose_threshold": "threshold",
+    "chosen_mitigation": "reweighting",
     "compare_with_baselines": "comparison",
     "draw_candidates": "candidates",
     "evaluate_rule": "rules",
@@ -51,8 +53,10 @@ _HOMES = {
     "plot_learning": "plots",
     "plot_threshold": "plots",
     "predict_table": "prediction",
+    "reweigh": "reweighting",
     "search_candidates": "training",
     "show_progress": "summary",
+    "show_reweighting": "reweighting",
     "start_tracking": "tracking",
     "summarise_model": "summary",
     "threshold_curve": "threshold",
@@ -73,6 +77,7 @@ __all__ = [
     "Threshold",
     "TrainingData",
     "choose_threshold",
+    "chosen_mitigation",
     "compare_with_baselines",
     "draw_candidates",
     "evaluate_rule",
@@ -88,8 +93,10 @@ __all__ = [
     "plot_learning",
     "plot_threshold",
     "predict_table",
+    "reweigh",
     "search_candidates",
     "show_progress",
+    "show_reweighting",
     "start_tracking",
     "summarise_model",
     "threshold_curve",

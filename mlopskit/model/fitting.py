@@ -18,6 +18,7 @@ from mlopskit.data import TARGET, Target
 from mlopskit.metrics import Metric
 from mlopskit.model.candidates import Candidate
 from mlopskit.model.prediction import class_scores
+from mlopskit.model.reweighting import Reweighting, fit_weighted
 from mlopskit.model.threads import fit_in_one_thread, predict_in_one_thread
 from mlopskit.model.threshold import Objective, choose_threshold
 
@@ -36,6 +37,8 @@ class TrainingData:
         Fitted on the training rows.
     objective : Objective
         What a threshold is chosen for (binary only).
+    mitigation : Reweighting, optional
+        Candidates learn from rows weighted by it; without it every row counts alike.
     """
 
     train: pd.DataFrame
@@ -43,6 +46,12 @@ class TrainingData:
     target: Target
     preparation: Any
     objective: Objective = field(default_factory=Objective)
+    mitigation: Reweighting | None = None
+
+    @cached_property
+    def weights(self) -> npt.NDArray[np.float64] | None:
+        """The weights of the training rows, shape (n_train,); None where every row counts alike."""
+        return None if self.mitigation is None else self.mitigation.weights(self.train)
 
     @cached_property
     def X_train(self) -> Any:  # noqa: N802
@@ -63,6 +72,12 @@ class TrainingData:
     def y_validation(self) -> npt.NDArray[Any]:
         """Class indices or quantities, shape (n_validation,)."""
         return self.validation[TARGET].to_numpy()
+
+    def part(self, positions: npt.NDArray[np.int64]) -> TrainingData:
+        """Take some of the training rows; what was prepared once is not prepared again."""
+        made = replace(self, train=self.train.iloc[positions])
+        made.__dict__.update(X_train=self.X_train[positions], X_validation=self.X_validation)
+        return made
 
     def pipeline(self, estimator: Any) -> Any:
         """Join the fitted preparation and a fitted estimator: takes a split table as it is."""
@@ -134,11 +149,14 @@ def try_fit(candidate: Candidate, data: TrainingData, metric: Metric) -> Fitted:
         return Fitted(candidate, None, float("nan"), time.perf_counter() - start, None, why)
 
 
-def fit_candidate(candidate: Candidate, data: TrainingData, metric: Metric) -> Fitted:
-    """Fit one configuration on training rows, choose its threshold and measure it on validation rows."""
+def fit_candidate(candidate: Candidate, data: TrainingData, metric: Metric, *, weighted: bool = True) -> Fitted:
+    """Fit one configuration on training rows, choose its threshold and measure it on validation rows.
+
+    A chosen mitigation weighs the training rows unless `weighted` is False; validation rows always count alike.
+    """
     start, target = time.perf_counter(), data.target
     with predict_in_one_thread():  # OpenMP keeps its limit per thread, so each worker sets its own
-        candidate.estimator.fit(data.X_train, data.y_train)
+        fit_weighted(candidate.estimator, data.X_train, data.y_train, data.weights if weighted else None)
         prediction, score = predict_prepared(candidate.estimator, data.X_validation, target)
     threshold = choose_threshold(data.y_validation, score, objective=data.objective).threshold
     if threshold is not None and score is not None:
@@ -163,10 +181,10 @@ def predict_prepared(estimator: Any, X: Any, target: Target) -> tuple[npt.NDArra
     return scores.argmax(axis=1), scores[:, 1] if target.task == "binary" else scores
 
 
-def fit_on(rows: pd.DataFrame, fitted: Fitted, data: TrainingData, metric: Metric) -> Fitted:
-    """Fit the same configuration afresh on other training rows, with the preparation as it is."""
+def fit_again(fitted: Fitted, data: TrainingData, metric: Metric) -> Fitted:
+    """Fit the same configuration afresh on other training rows (see `TrainingData.part`)."""
     from sklearn.base import clone
 
     candidate = replace(fitted.candidate, estimator=clone(fitted.candidate.estimator))
     with calmly([]):
-        return fit_candidate(candidate, replace(data, train=rows), metric)
+        return fit_candidate(candidate, data, metric)

@@ -15,7 +15,7 @@ import pandas as pd
 from mlopskit import display
 from mlopskit.data import TARGET
 from mlopskit.metrics import Metric
-from mlopskit.model.fitting import Fitted, TrainingData, fit_on, predict_prepared
+from mlopskit.model.fitting import Fitted, TrainingData, fit_again, predict_prepared
 from mlopskit.model.headline import Answers, Headline
 from mlopskit.model.threads import predict_in_one_thread
 
@@ -46,14 +46,14 @@ def learning_curve(winner: Fitted, data: TrainingData, headline: Headline) -> pd
     found: list[dict[str, Any]] = []
     before: Answers | None = None
     for share in SHARES:
-        rows = data.train.iloc[np.sort(order[: max(1, round(share * len(order)))])]
-        if data.target.is_classification and rows[TARGET].nunique() < data.train[TARGET].nunique():
+        part = data.part(np.sort(order[: max(1, round(share * len(order)))]))
+        if data.target.is_classification and part.train[TARGET].nunique() < data.train[TARGET].nunique():
             continue  # a class is missing, so what is learned here is another question
-        fitted = winner if share == SHARES[-1] else fit_on(rows, winner, data, headline.metric)
-        seen = _answers(fitted, data.preparation.transform(rows), data)
+        fitted = winner if share == SHARES[-1] else fit_again(winner, part, headline.metric)
+        seen = _answers(fitted, part.X_train, data)
         new = _answers(fitted, data.X_validation, data)
-        common = {"rows": len(rows), "gain": np.nan, "gain_low": np.nan, "gain_high": np.nan}
-        found.append(common | {"split": "train"} | headline.measure(rows[TARGET].to_numpy(), seen))
+        common = {"rows": len(part.train), "gain": np.nan, "gain_low": np.nan, "gain_high": np.nan}
+        found.append(common | {"split": "train"} | headline.measure(part.y_train, seen))
         gain = _gain(new, before, data, headline) if before else {}
         found.append(common | {"split": "validation"} | headline.measure(data.y_validation, new) | gain)
         before = new

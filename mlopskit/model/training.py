@@ -108,7 +108,7 @@ def fit_first(data: TrainingData, headline: Headline, *, max_iter: int = 100) ->
     options = _Options(data.target, Path(), headline.seed, max_iter)
     candidate = options.draw("linear", budget=1)[0]
     with calmly([]):
-        return fit_candidate(candidate, data, headline.metric)
+        return fit_candidate(candidate, data, headline.metric, weighted=False)  # it is the linear baseline too
 
 
 def search_candidates(
@@ -150,7 +150,7 @@ def search_candidates(
     """
     metric, options = headline.metric, _Options(data.target, project, headline.seed, max_iter)
     drawn = {name: options.draw(name, budget=budget) for name in dict.fromkeys(candidates)}
-    data.X_train, data.X_validation  # noqa: B018  # prepared here once, before the threads ask for it
+    data.X_train, data.X_validation, data.weights  # noqa: B018  # made here once, before the threads ask for it
     fitted: list[Fitted] = []
     warned: list[str] = []
     with calmly(warned), ThreadPoolExecutor(max(1, n_jobs)) as pool:

@@ -180,6 +180,8 @@ def _inline_figures() -> None:
     if "matplotlib" in sys.modules:
         import matplotlib as mpl
 
+        if Path("matplotlibrc").is_file() or "MATPLOTLIBRC" in os.environ:
+            mpl.rcParams.update(mpl.rc_params())  # the server read its settings elsewhere
         mpl.rcParams["backend"] = backend
     if sys.modules.pop("matplotlib_inline.backend_inline", None) is not None:
         del sys.modules["matplotlib_inline"].backend_inline

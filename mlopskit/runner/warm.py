@@ -29,7 +29,7 @@ from mlopskit.runner.surroundings import HASH_SEED
 
 _KERNEL = (
     "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "IPython.core.completer", "debugpy", "numpy",
-    "threadpoolctl", "matplotlib_inline.backend_inline",
+    "threadpoolctl",
 )  # fmt: skip
 """What every kernel needs, and what is set in it after the fork: imported first, so that the first kernel can start."""
 
@@ -37,9 +37,9 @@ _HEAVY = (
     "pandas", "pyarrow.parquet", "scipy.stats",
     "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "sklearn.compose", "sklearn.preprocessing",
     "sklearn.impute", "sklearn.model_selection", "sklearn.feature_extraction.text", "sklearn.cluster", "sklearn.dummy",
-    "matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.pyplot",
-    "skops.io", "shap", "pandera.pandas", "cleanlab.filter", "fairlearn.metrics", "mapie.classification", "httpx",
-    "sqlalchemy",
+    "matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.pyplot", "matplotlib_inline.backend_inline",
+    "skops.io", "shap", "pandera.pandas", "cleanlab.filter", "fairlearn.metrics", "fairlearn.reductions",
+    "fairlearn.postprocessing", "mapie.classification", "httpx", "sqlalchemy",
 )  # fmt: skip
 """What costs most of a kernel's start; the package imports much of it only where it is used."""
 

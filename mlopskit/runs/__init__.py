@@ -7,13 +7,16 @@ phases, to one finished run.
 """
 
 from mlopskit.runs.opening import find_project, latest_run, open_run
-from mlopskit.runs.run import SCRATCH, Artefacts, Run
-from mlopskit.runs.trace import TRACE, Record, env_hash, is_finished, listing_hash, read_trace, written
+from mlopskit.runs.reading import FinishedRun, PhaseArtefacts, load_run
+from mlopskit.runs.run import SCRATCH, Run
+from mlopskit.runs.trace import TRACE, Artefacts, Record, env_hash, is_finished, listing_hash, read_trace, written
 
 __all__ = [
     "SCRATCH",
     "TRACE",
     "Artefacts",
+    "FinishedRun",
+    "PhaseArtefacts",
     "Record",
     "Run",
     "env_hash",
@@ -21,6 +24,7 @@ __all__ = [
     "is_finished",
     "latest_run",
     "listing_hash",
+    "load_run",
     "open_run",
     "read_trace",
     "written",

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlopskit import artefacts
 from mlopskit.errors import RunError
-from mlopskit.runs.trace import TRACE, Record, env_hash, is_finished, listing_hash, read_trace, written
+from mlopskit.runs.trace import TRACE, Artefacts, Record, env_hash, is_finished, listing_hash, read_trace, written
 from mlopskit.scope import PROJECT_FILE
 
 if TYPE_CHECKING:
     from mlopskit.runs.frozen import FrozenScope
+    from mlopskit.runs.reading import PhaseArtefacts
     from mlopskit.scope import Scope
 
 T = TypeVar("T")
@@ -49,6 +49,23 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run {self.folder.name}, phase {self.phase}"
+
+    def __getitem__(self, phase: str) -> PhaseArtefacts:
+        """Return what a phase wrote, each artefact an attribute: ``run["evaluate"].metrics``.
+
+        Raises
+        ------
+        RunError
+            When there is no such phase, or it did not end.
+        """
+        from mlopskit.runs.reading import PhaseArtefacts
+
+        return PhaseArtefacts(self, phase)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        from mlopskit.runs.reading import phase_names
+
+        return phase_names(self)
 
     @property
     def home(self) -> Path:
@@ -146,16 +163,7 @@ class Run:
         RunError
             When neither has it, or when what it was made from is not what is current (scratch only).
         """
-        own = self.folder / phase
-        if phase == self.phase:
-            return own
-        if is_finished(own):
-            return self._current(own, phase)
-        if self.base is None or own.exists():
-            raise RunError.from_missing_phase(phase, self.folder.name)
-        if not is_finished(self.base / phase):
-            raise RunError.from_missing_phase(phase, f"{self.folder.name} or its base run {self.base.name}")
-        return self._current(self.base / phase, phase)
+        return self._resolved(phase, {})
 
     def source_file(self, path: str | Path, *, name: str = "") -> Path:
         """Return a file outside the runs, relative to the project, and record its hash as read.
@@ -237,16 +245,42 @@ class Run:
         with (self.home / TRACE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(record)) + "\n")
 
-    def _current(self, folder: Path, phase: str) -> Path:
+    def _resolved(self, phase: str, known: dict[str, Path]) -> Path:
+        """Return the folder of a phase; `known` holds those already resolved for the same question."""
+        if phase not in known:
+            known[phase] = self._resolve(phase, known)
+        return known[phase]
+
+    def _resolve(self, phase: str, known: dict[str, Path]) -> Path:
+        own = self.folder / phase
+        if phase == self.phase:
+            return own
+        if is_finished(own):
+            return self._current(own, phase, known)
+        if self.base is None or own.exists():
+            raise RunError.from_missing_phase(phase, self.folder.name)
+        if not is_finished(self.base / phase):
+            raise RunError.from_missing_phase(phase, f"{self.folder.name} or its base run {self.base.name}")
+        return self._current(self.base / phase, phase, known)
+
+    def _current(self, folder: Path, phase: str, known: dict[str, Path]) -> Path:
         """Return the folder if all that the phase read is still what would be read now; a batch run is one piece."""
         if self.folder.name != SCRATCH:
             return folder
+        found: dict[Path, dict[str, Record]] = {}
         for record in read_trace(folder):
             if record.op == "source" and self._source_changed(record):
                 raise RunError.from_stale(f"{phase} in {folder.parent.name}", record.name, phase)
             if record.op == "read" and not record.volatile and not record.name.startswith(f"{phase}/"):
                 source, _, file = record.name.partition("/")
-                if self._find(self.phase_folder(source), record.name, file).digest != record.digest:
+                home = self._resolved(source, known)
+                if home not in found:
+                    found[home] = written(home)
+                if file not in found[home]:
+                    raise RunError.from_missing_artefact(
+                        record.name, [f"{source}/{name}" for name in sorted(found[home])]
+                    )
+                if found[home][file].digest != record.digest:
                     raise RunError.from_stale(f"{phase} in {folder.parent.name}", record.name, phase)
         return folder
 
@@ -269,28 +303,3 @@ def _state_of(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return state.st_size, state.st_mtime_ns
-
-
-@dataclass(frozen=True)
-class Artefacts:
-    """What a phase wrote, as its notebook shows it at the end."""
-
-    phase: str
-    records: tuple[Record, ...]
-
-    def __repr__(self) -> str:
-        return "\n".join(f"{record.name}  {self._digest(record)}" for record in self.records)
-
-    def _repr_html_(self) -> str:
-        left = ' style="text-align:left"'  # JupyterLab sets cells right
-        cell = f"<td{left}><code>"
-        rows = "".join(
-            f"<tr>{cell}{html.escape(record.name)}</code></td>{cell}{self._digest(record)}</code></td></tr>"
-            for record in self.records
-        )
-        head = f"<tr><th scope='col'{left}>artefact</th><th scope='col'{left}>content digest</th></tr>"
-        return f"<table class='mlopskit-table'><thead>{head}</thead><tbody>{rows}</tbody></table>"
-
-    @staticmethod
-    def _digest(record: Record) -> str:
-        return "measures time, so it differs from run to run" if record.volatile else record.digest[:12]

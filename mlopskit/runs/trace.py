@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -72,3 +73,28 @@ def listing_hash(paths: Iterable[Path]) -> str:
 def env_hash(value: str | None) -> str:
     """Return the hash by which an environment variable is compared; one that is not set differs from an empty one."""
     return hashlib.sha256(b"unset" if value is None else b"=" + value.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """What a phase wrote, as its notebook shows it at the end."""
+
+    phase: str
+    records: tuple[Record, ...]
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{record.name}  {self._digest(record)}" for record in self.records)
+
+    def _repr_html_(self) -> str:
+        left = ' style="text-align:left"'  # JupyterLab sets cells right
+        cell = f"<td{left}><code>"
+        rows = "".join(
+            f"<tr>{cell}{html.escape(record.name)}</code></td>{cell}{self._digest(record)}</code></td></tr>"
+            for record in self.records
+        )
+        head = f"<tr><th scope='col'{left}>artefact</th><th scope='col'{left}>content digest</th></tr>"
+        return f"<table class='mlopskit-table'><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+    @staticmethod
+    def _digest(record: Record) -> str:
+        return "measures time, so it differs from run to run" if record.volatile else record.digest[:12]

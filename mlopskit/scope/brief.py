@@ -47,6 +47,7 @@ def data(scope: Scope) -> Table:
         "production begins": described.production_from,
         "sensitive columns": described.sensitive,
         "key slices": described.slices,
+        "privacy floor (rows of a group)": described.privacy_floor if described.privacy_floor > 1 else "none",
         "never used as features": described.exclude or "none",
     }
     return _facts(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mlopskit.errors import listing
 
@@ -12,6 +12,9 @@ Task = Literal["binary", "multiclass", "regression"]
 Modality = Literal["tabular", "text", "image"]
 Strategy = Literal["shadow", "canary", "blue-green"]
 Automation = Literal["human-only", "shadow", "assistance", "partial", "full"]
+Constraint = Literal["demographic_parity", "equalized_odds", "true_positive_rate_parity", "false_positive_rate_parity"]
+
+_COMPARED_ONLY = ("threshold-optimizer", "exponentiated-gradient")
 
 
 class _Table(BaseModel):
@@ -62,6 +65,9 @@ class Data(_Table):
     production_from: int | float | str | None = None
     origin: str | None = None
     licence: str | None = None
+    privacy_floor: int = Field(
+        default=0, ge=0, description="groups: sizes and denominators below it are not shown, nor can they be had"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Data:
@@ -81,11 +87,36 @@ class Data(_Table):
 
 
 class Model(_Table):
-    """What is tried, how hard, and by which figure it is chosen."""
+    """What is tried, how hard, by which figure it is chosen, and what is done about a gap between groups.
+
+    ``mitigation`` is what the model phase applies to the column ``mitigate``; ``constraint`` names what is to be equal
+    between its groups, by which the slices phase compares mitigations before one is chosen here.
+    """
 
     metric: str | None = None
     candidates: list[str] = ["linear", "forest", "boosting"]
     budget: int = Field(default=4, ge=1, le=1000, description="configurations tried for each candidate")
+    mitigation: Literal["none", "reweighting"] | None = Field(
+        default=None, description="reweighting: candidates learn from rows weighted so that group and target are apart"
+    )
+    mitigate: str | None = Field(default=None, description="the sensitive column whose groups are to be treated alike")
+    constraint: Constraint | None = Field(default=None, description="what is to be equal between the groups")
+
+    @field_validator("mitigation", mode="before")
+    @classmethod
+    def _can_be_applied(cls, value: Any) -> Any:
+        if value in _COMPARED_ONLY:
+            raise ValueError(
+                f"{value!r} is shown for comparison only: its decisions are drawn at random by fairlearn, so no "
+                'single threshold can take its place when the model is served. Choose "reweighting" or "none"'
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _names_what_it_mitigates(self) -> Model:
+        if self.mitigation == "reweighting" and self.mitigate is None:
+            raise ValueError('mitigation = "reweighting" needs `mitigate`, one of the sensitive columns of [data]')
+        return self
 
     @property
     def own_types(self) -> list[str]:

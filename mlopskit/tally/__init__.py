@@ -1,7 +1,8 @@
 """Tally: everything that is counted is counted once, mergeably.
 
 `Grouping` says which group of each column a row belongs to; `Tally` counts the rows of each combination of groups by
-actual and predicted class, by score bin, or, for regression, in sums.
+actual and predicted class, by score bin, or, for regression, in sums. Rows come from a DataFrame, from a Parquet file
+that may be larger than memory, or from any engine that narwhals speaks.
 """
 
 from mlopskit.tally.counts import Tally

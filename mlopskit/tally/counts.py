@@ -7,7 +7,8 @@ rows, so one code serves a table, the chunks of a file and the windows of a requ
 replicates cost a multinomial draw on the counts instead of a thousand passes.
 
 Each row belongs to one of 64 blocks by a hash of its unit (a person, or the row itself); regression sums, and the
-counts where a unit is named, are kept by block, so that intervals can respect what belongs together.
+counts where a unit is named or rows are weighted, are kept by block, so that intervals can respect what belongs
+together. Weighted rows have Σw and Σw² beside their counts.
 """
 
 from __future__ import annotations
@@ -22,12 +23,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlopskit.errors import DataError, listing
+from mlopskit.tally.entries import EXACT_COLUMNS, SCORE_COLUMNS, add_up, empty, merged_exact, thinned
 from mlopskit.tally.grouping import Grouping
 from mlopskit.tally.scores import ScoreBins
 
 SUMS = ("n", "absolute", "error", "squared", "mean", "spread")
 """Regression, by cell and block: rows, Σ|e|, Σe, Σe², mean of y, Σ(y − mean)²; e is prediction minus actual."""
-SCORE_COLUMNS = ["cell", "block", "actual", "bin", "n", "score_sum"]
+WEIGHTED_SUMS = (*SUMS, "rows", "squares")
+"""The same with weights: n is Σw, the others are weighted; and rows and Σw²."""
+
+
+def _no_weights() -> npt.NDArray[np.float64]:
+    return np.zeros((0, 1, 0, 0, 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +50,20 @@ class Tally:
     cells : DataFrame of str
         One row a cell, one column a grouped column; with no columns there is one cell, all rows.
     counts : ndarray of int64, shape (cells, blocks, classes, classes)
-        Classification: rows by actual and predicted class; blocks is 1 unless a unit was named.
-    sums : ndarray of float64, shape (cells, 64, 6)
-        Regression: what `SUMS` names.
+        Classification: rows by actual and predicted class; blocks is 1 unless a unit was named or rows are weighted.
+    weights : ndarray of float64, shape (cells, blocks, classes, classes, 2)
+        Classification with weights: Σw and Σw² beside `counts`.
+    sums : ndarray of float64, shape (cells, 64, 6) or (cells, 64, 8)
+        Regression: what `SUMS` names, or `WEIGHTED_SUMS`.
     scores : DataFrame
-        Binary with scores: cell, block, actual, bin, n, score_sum, only where n > 0.
+        Binary with scores: cell, block, actual, bin, n, score_sum, only where n > 0; weight and squares (Σw²) with
+        weights.
     score_bins : ScoreBins
     grouping : Grouping or None
         What made the cells, when it was a `Grouping`.
+    weighted : bool
+    exact : DataFrame
+        The scores themselves (cell, block, actual, score, n) of the cells where bins are too coarse or hardly shorter.
 
     Examples
     --------
@@ -64,10 +77,13 @@ class Tally:
     classes: int
     cells: pd.DataFrame
     counts: npt.NDArray[np.int64]
-    sums: npt.NDArray[np.float64]
-    scores: pd.DataFrame
+    weights: npt.NDArray[np.float64] = field(default_factory=_no_weights)
+    sums: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 64, len(SUMS))))
+    scores: pd.DataFrame = field(default_factory=lambda: empty(SCORE_COLUMNS))
     score_bins: ScoreBins = field(default_factory=ScoreBins)
     grouping: Grouping | None = None
+    weighted: bool = False
+    exact: pd.DataFrame = field(default_factory=lambda: empty(EXACT_COLUMNS))
 
     @classmethod
     def from_table(
@@ -82,14 +98,15 @@ class Tally:
         y_pred: str = "prediction",
         y_score: str = "score",
         unit: str | None = None,
+        weight: str | None = None,
         score_bins: ScoreBins = ScoreBins(),  # noqa: B008  frozen, so sharing it is safe
     ) -> Tally:
         """Count the rows of a table once.
 
         Parameters
         ----------
-        table : DataFrame, pyarrow.Table, or path of a Parquet file
-            A file is read in batches, so it may be larger than memory.
+        table : DataFrame, path of a Parquet file, Arrow table or stream, or any engine that narwhals speaks
+            A file is read in portions, so it may be larger than memory; see `mlopskit.tally.sources`.
         columns : sequence of str
             Columns whose combinations are the cells.
         task : str
@@ -103,21 +120,21 @@ class Tally:
             Column names: class indices 0…K−1 or numbers; the score column is used if it is there and the task is
             binary.
         unit : str, optional
-            Column of what belongs together (a person); counts are then kept by block of units.
+            Column of what belongs together (a person); counts are then kept by block of units. Without it a column
+            ``_row`` whose ids repeat brings a warning.
+        weight : str, optional
+            Column of weights, at least 0.
 
         Raises
         ------
         DataError
-            When a column is absent, or a class index is not below `classes`.
+            When a column is absent, a class index is not below `classes`, a label or score is missing, or a weight is
+            no number from 0.
         """
-        from mlopskit.tally.reader import Reader, frames
+        from mlopskit.tally.reader import Reader, read
 
-        reader = Reader(task, classes, tuple(columns), grouping, (y_true, y_pred, y_score), unit, score_bins)
-        parts = (reader.count(part) for part in frames(table))
-        total = next(parts)
-        for part in parts:
-            total = total + part
-        return total
+        names = (y_true, y_pred, y_score)
+        return read(Reader(task, classes, tuple(columns), grouping, names, unit, weight, score_bins), table)
 
     @property
     def columns(self) -> list[str]:
@@ -128,7 +145,8 @@ class Tally:
     def sizes(self) -> npt.NDArray[np.int64]:
         """Rows per cell, (cells,)."""
         if self.task == "regression":
-            return np.asarray(self.sums[:, :, 0].sum(axis=1).astype(np.int64))
+            rows = self.sums[:, :, WEIGHTED_SUMS.index("rows") if self.weighted else 0]
+            return np.asarray(rows.sum(axis=1).astype(np.int64))
         return np.asarray(self.counts.sum(axis=(1, 2, 3)))
 
     def confusion(self) -> npt.NDArray[np.int64]:
@@ -161,8 +179,10 @@ class Tally:
             self,
             cells=pd.concat([self.cells, other.cells], ignore_index=True),
             counts=np.concatenate([self.counts, other.counts]),
+            weights=np.concatenate([self.weights, other.weights]),
             sums=np.concatenate([self.sums, other.sums]),
-            scores=pd.concat([self.scores, other.scores.assign(cell=other.scores["cell"] + offset)], ignore_index=True),
+            scores=_stacked(self.scores, other.scores, offset),
+            exact=_stacked(self.exact, other.exact, offset),
         )
         return _regroup(stacked, stacked.cells, self.columns)
 
@@ -187,12 +207,18 @@ def _refuse_different(left: Tally, right: Tally) -> None:
         ("score bin edges", left.score_bins, right.score_bins),
         ("bin edges or categories", left.grouping, right.grouping),
         ("numbers of blocks", left.counts.shape[1], right.counts.shape[1]),
+        ("kinds of rows (weighted or not)", left.weighted, right.weighted),
     ):
         if a != b:
             raise DataError(
                 f"These tallies have different {what}, so their counts cannot be added; "
                 "make both with one Grouping and the same settings."
             )
+
+
+def _stacked(first: pd.DataFrame, second: pd.DataFrame, offset: int) -> pd.DataFrame:
+    parts = [part for part in (first, second.assign(cell=second["cell"] + offset)) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else first
 
 
 def _regroup(tally: Tally, keys: pd.DataFrame, columns: list[str]) -> Tally:
@@ -203,25 +229,34 @@ def _regroup(tally: Tally, keys: pd.DataFrame, columns: list[str]) -> Tally:
     else:
         place = np.zeros(len(keys), dtype=np.int64)
         cells = pd.DataFrame(index=range(1))
-    regression = tally.task == "regression"
-    counts = np.zeros((0 if regression else len(cells), *tally.counts.shape[1:]), dtype=np.int64)
-    np.add.at(counts, place[: len(tally.counts)], tally.counts)
-    scores = tally.scores.assign(cell=place[tally.scores["cell"].to_numpy()])
-    return replace(
+    size = len(cells)
+    added = replace(
         tally,
         cells=cells,
-        counts=counts,
-        sums=_add_sums(tally.sums, place[: len(tally.sums)], len(cells) if regression else 0),
-        scores=scores.groupby(SCORE_COLUMNS[:4], as_index=False, sort=True)[SCORE_COLUMNS[4:]].sum(),
+        counts=_added(tally.counts, place, 0 if tally.task == "regression" else size),
+        weights=_added(tally.weights, place, size if tally.weighted and tally.task != "regression" else 0),
+        sums=_add_sums(tally.sums, place[: len(tally.sums)], size if tally.task == "regression" else 0),
+        scores=add_up(tally.scores.assign(cell=place[tally.scores["cell"].to_numpy(np.int64)]), "bin"),
+        exact=merged_exact(tally, place, size),
     )
+    return thinned(added)
+
+
+def _added(values: npt.NDArray[Any], place: npt.NDArray[np.int64], cells: int) -> npt.NDArray[Any]:
+    """Add along the first axis; what a task has not stays empty."""
+    total = np.zeros((cells, *values.shape[1:]), dtype=values.dtype)
+    np.add.at(total, place[: len(values)], values)
+    return total
 
 
 def _add_sums(sums: npt.NDArray[np.float64], place: npt.NDArray[np.int64], cells: int) -> npt.NDArray[np.float64]:
     """Add sums; means and spreads by Chan's update, so that large means cost no digits."""
     total = np.zeros((cells, *sums.shape[1:]))
-    np.add.at(total[:, :, :4], place, sums[:, :, :4])
+    plain = [0, 1, 2, 3, *range(len(SUMS), sums.shape[2])]
+    for column in plain:
+        np.add.at(total[:, :, column], place, sums[:, :, column])
     np.add.at(total[:, :, 4], place, sums[:, :, 0] * sums[:, :, 4])
-    total[:, :, 4] /= np.maximum(total[:, :, 0], 1)
+    total[:, :, 4] /= np.where(total[:, :, 0] > 0, total[:, :, 0], 1.0)
     shift = sums[:, :, 4] - total[place, :, 4]
     np.add.at(total[:, :, 5], place, sums[:, :, 5] + sums[:, :, 0] * shift**2)
     return total

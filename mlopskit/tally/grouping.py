@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 
 from mlopskit.errors import DataError, listing, nearest
+from mlopskit.tally.sources import frames
+from mlopskit.tally.summaries import Numbers, Words, summarise
 
 MISSING = "missing"
 OTHER = "other"
@@ -57,7 +59,10 @@ class ColumnGrouping:
         return np.where(missing, self.levels.index(MISSING), codes).astype(np.int64)
 
     def _category_codes(self, values: pd.Series[Any]) -> np.ndarray:
-        codes, uniques = pd.factorize(values)
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            codes, uniques = values.cat.codes.to_numpy(np.int64), values.cat.categories
+        else:
+            codes, uniques = pd.factorize(values)
         place = {label: position for position, label in enumerate(self.labels)}
         other = self.levels.index(OTHER)
         lookup = np.array([*(place.get(str(value), other) for value in uniques), other])
@@ -84,26 +89,41 @@ class Grouping:
     columns: tuple[ColumnGrouping, ...]
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, columns: Sequence[str], *, bins: int = 4, max_groups: int = 20) -> Grouping:
+    def fit(
+        cls,
+        frame: pd.DataFrame | Any,
+        columns: Sequence[str],
+        *,
+        bins: int = 4,
+        max_groups: int = 20,
+        edges: Mapping[str, Sequence[float]] | None = None,
+    ) -> Grouping:
         """Learn the groups of each column.
 
         Parameters
         ----------
-        frame : DataFrame
-            Reference rows.
+        frame : DataFrame, or any other source of `mlopskit.tally.sources`
+            Reference rows; a Parquet file may be larger than memory.
         columns : sequence of str
             Columns to group by.
         bins : int
             Groups of about equal size that a numeric or datetime column with more distinct values is cut into.
         max_groups : int
             Groups of a categorical column; the rarest categories beyond share ``other``.
+        edges : mapping of str to sequence of float, optional
+            Given edges of numeric columns, instead of quantiles: each group holds what is over one edge, up to and
+            including the next.
 
         Raises
         ------
         DataError
-            When a column is absent, occurs twice, or holds lists or other things that cannot be grouped.
+            When a column is absent, occurs twice, holds lists or other things that cannot be grouped, or has edges
+            that do not rise or no numbers to cut.
         """
-        return cls(tuple(_fit_column(_column(frame, name), name, bins, max_groups) for name in dict.fromkeys(columns)))
+        names = list(dict.fromkeys(columns))
+        found = summarise(frames(frame, names), names, _column, _kind, _numbers)
+        given = dict(edges or {})
+        return cls(tuple(_fitted(name, *found[name], bins, max_groups, given.get(name)) for name in names))
 
     @property
     def names(self) -> list[str]:
@@ -161,16 +181,24 @@ def _column(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
     return found
 
 
-def _fit_column(values: pd.Series[Any], name: str, bins: int, max_groups: int) -> ColumnGrouping:
-    kind = _kind(values)
-    if kind == "categorical":
-        return ColumnGrouping(name, kind, (), _categories(values, name, max_groups))
-    numbers = _numbers(values)
-    numbers = np.sort(numbers[np.isfinite(numbers) & ~values.isna().to_numpy(dtype=bool)])
-    if not numbers.size:
+def _fitted(
+    name: str, kind: str, found: Numbers | Words, bins: int, max_groups: int, edges: Sequence[float] | None
+) -> ColumnGrouping:
+    if edges is not None:
+        return ColumnGrouping(name, kind, *_given(name, kind, edges))
+    if isinstance(found, Words):
+        return ColumnGrouping(name, kind, (), found.largest(max_groups))
+    if not found.distinct.size:
         return ColumnGrouping(name, kind, (), ("any value",))
-    cuts = _cuts(numbers, bins)
-    return ColumnGrouping(name, kind, tuple(cuts.tolist()), _range_labels(numbers, cuts, kind))
+    cuts = _cuts(found, bins)
+    return ColumnGrouping(name, kind, tuple(cuts.tolist()), _range_labels(found.distinct, cuts, kind))
+
+
+def _given(name: str, kind: str, edges: Sequence[float]) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    cuts = np.asarray(edges, dtype=float)
+    if kind != "numeric" or not cuts.size or not np.isfinite(cuts).all() or (np.diff(cuts) <= 0).any():
+        raise DataError(f"Edges of {name!r} must be rising numbers of a numeric column; got {listing(edges)}.")
+    return tuple(cuts.tolist()), _float_labels(cuts, " to " if cuts[0] < 0 else "–")
 
 
 def _kind(values: pd.Series[Any]) -> str:
@@ -187,27 +215,15 @@ def _numbers(values: pd.Series[Any]) -> np.ndarray:
     return np.asarray(pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan))
 
 
-def _cuts(numbers: np.ndarray, bins: int) -> np.ndarray:
+def _cuts(found: Numbers, bins: int) -> np.ndarray:
     """Upper ends of all groups but the last: quantiles that occur in the data, or every value when there are few."""
-    distinct = np.unique(numbers)
-    if distinct.size <= bins:
-        return np.asarray(distinct[:-1])
-    cuts = np.unique(np.quantile(numbers, np.arange(1, bins) / bins, method="inverted_cdf"))
-    return np.asarray(cuts[cuts < numbers[-1]])
-
-
-def _categories(values: pd.Series[Any], name: str, max_groups: int) -> tuple[str, ...]:
-    try:
-        codes, uniques = pd.factorize(values)
-    except TypeError:
-        raise DataError(
-            f"Column {name!r} holds lists or objects, which are no groups; derive a number or a word from it."
-        ) from None
-    counts: dict[str, int] = {}
-    for value, n in zip(uniques, np.bincount(codes[codes >= 0], minlength=len(uniques)), strict=True):
-        counts[str(value)] = counts.get(str(value), 0) + int(n)
-    ordered = sorted(counts, key=lambda label: (-counts[label], label))
-    return tuple(ordered if len(ordered) <= max_groups else ordered[: max(1, max_groups - 1)])
+    values = found.distinct
+    if values.size <= bins:
+        return np.asarray(values[:-1])
+    reached = np.cumsum(found.counts)
+    wanted = np.arange(1, bins) / bins * reached[-1]
+    cuts = np.unique(values[np.searchsorted(reached, wanted * (1 - 1e-12), side="left")])
+    return np.asarray(cuts[cuts < values[-1]])
 
 
 def _range_labels(numbers: np.ndarray, cuts: np.ndarray, kind: str) -> tuple[str, ...]:

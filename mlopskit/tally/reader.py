@@ -1,10 +1,10 @@
-"""How a table becomes a `Tally`: one pass over its rows, batch by batch when it is a file."""
+"""How a table becomes a `Tally`: one pass over its rows, portion by portion."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,43 +13,89 @@ import pandas as pd
 
 from mlopskit.errors import DataError, listing
 from mlopskit.intervals import BLOCKS
-from mlopskit.tally.counts import SCORE_COLUMNS, SUMS, Tally
+from mlopskit.tally.coding import combine, words
+from mlopskit.tally.counts import SUMS, WEIGHTED_SUMS, Tally
+from mlopskit.tally.entries import bin_rows, exact_rows, needs_exact
 from mlopskit.tally.grouping import Grouping
 from mlopskit.tally.scores import ScoreBins
+from mlopskit.tally.sources import frames, reads_once
+
+Ints = npt.NDArray[np.int64]
+ROW = "_row"
 
 
-def frames(table: Any) -> Iterator[pd.DataFrame]:
-    """Yield the table in DataFrames; a Parquet file in batches of a million rows."""
-    if isinstance(table, pd.DataFrame):
-        yield table
-    elif isinstance(table, str | Path):
-        import pyarrow.parquet as pq
+def read(reader: Reader, table: Any) -> Tally:
+    """Count a table of any kind; scores are kept exactly where bins would move a figure by more than 0.001.
 
-        with pq.ParquetFile(table) as file:
-            batches = [file.schema_arrow.empty_table()] if not file.metadata.num_rows else file.iter_batches(1 << 20)
-            yield from (batch.to_pandas() for batch in batches)
-    else:
-        yield table.to_pandas()
+    For that the table is read a second time, unless it is a stream that cannot be.
+    """
+    total, coded = None, None
+    for frame in frames(table, reader.needed):
+        coded = reader.encode(frame)
+        part = reader.count(coded)
+        total = part if total is None else total + part
+        alone = total is part
+    assert total is not None  # noqa: S101
+    coarse = needs_exact(total)
+    if not coarse.any() or not coded:
+        return total
+    if not alone and reads_once(table):
+        return total
+    parts: Iterator[Coded] = iter([coded]) if alone else map(reader.encode, frames(table, reader.needed))
+    return exact_rows(total, parts, coarse)
 
 
-def block_of(units: pd.Series[Any]) -> npt.NDArray[np.int64]:
-    """Return the block of each unit, (n,) in 0…63: the same for equal units, in every table and on every machine."""
+def block_of(units: pd.Series[Any]) -> Ints:
+    """Return the block of each unit, (n,) in 0…63: the same for equal units, in every table and on every machine.
+
+    Whole numbers count as such where missing values have made them floats; units that are missing are one unit.
+    """
+    if pd.api.types.is_float_dtype(units.dtype):
+        values = units.to_numpy(float, na_value=np.nan)
+        missing = np.isnan(values)
+        if np.array_equal(values[~missing], np.round(values[~missing])) and (np.abs(values[~missing]) < 2**53).all():
+            units = pd.Series(np.where(missing, np.iinfo(np.int64).min, np.nan_to_num(values)).astype(np.int64))
     return np.asarray(pd.util.hash_pandas_object(units, index=False).to_numpy() % np.uint64(BLOCKS)).astype(np.int64)
 
 
-def regression_sums(y: Any, p: Any, place: Any, size: int) -> npt.NDArray[np.float64]:
-    """Return what `SUMS` names for each cell and block, (cells, 64, 6); `place` is cell × 64 + block."""
-    n = np.bincount(place, minlength=size).astype(float)
+def regression_sums(y: Any, p: Any, place: Any, size: int, *, weight: Any = None) -> npt.NDArray[np.float64]:
+    """Return what `SUMS` names for each cell and block, (cells, 64, 6), or `WEIGHTED_SUMS`, (cells, 64, 8).
+
+    `place` is cell × 64 + block.
+    """
+
+    def add(values: Any) -> Any:
+        return np.bincount(place, weights=values if weight is None else values * weight, minlength=size)
+
+    n = np.bincount(place, weights=weight, minlength=size).astype(float)
     e = p - y
-    totals = [np.bincount(place, weights=values, minlength=size) for values in (np.abs(e), e, e * e, y)]
-    mean = totals[3] / np.maximum(n, 1)
-    spread = np.bincount(place, weights=(y - mean[place]) ** 2, minlength=size)
-    return np.stack([n, *totals[:3], mean, spread], axis=1).reshape(size // BLOCKS, BLOCKS, len(SUMS))
+    totals = [add(values) for values in (np.abs(e), e, e * e, y)]
+    mean = totals[3] / np.where(n > 0, n, 1.0)
+    parts = [n, *totals[:3], mean, add((y - mean[place]) ** 2)]
+    if weight is not None:
+        parts += [
+            np.bincount(place, minlength=size).astype(float),
+            np.bincount(place, weights=weight**2, minlength=size),
+        ]
+    return np.stack(parts, axis=1).reshape(size // BLOCKS, BLOCKS, len(parts))
+
+
+@dataclass(frozen=True)
+class Coded:
+    """One portion of rows in numbers; `cells` names the cells that occur in it."""
+
+    cell: Ints
+    cells: pd.DataFrame
+    block: Any
+    actual: Any
+    predicted: Any
+    score: Any
+    weight: Any
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Counts one DataFrame."""
+    """Counts one portion of rows after the other."""
 
     task: str
     classes: int | None
@@ -57,81 +103,126 @@ class Reader:
     grouping: Grouping | None
     names: tuple[str, str, str]
     unit: str | None
+    weight: str | None
     score_bins: ScoreBins
 
-    def count(self, frame: pd.DataFrame) -> Tally:
-        """Return the tally of one DataFrame."""
-        needed = [*self.columns, *self.names[:2], *([self.unit] if self.unit else [])]
+    @property
+    def needed(self) -> list[str]:
+        """The columns that are read."""
+        extra = [name for name in (self.unit, self.weight, ROW) if name]
+        return list(
+            dict.fromkeys([*self.columns, *(self.grouping.names if self.grouping else ()), *self.names, *extra])
+        )
+
+    @property
+    def blocked(self) -> bool:
+        """Whether classification counts are kept by block."""
+        return self.unit is not None or self.weight is not None
+
+    def encode(self, frame: pd.DataFrame) -> Coded:
+        """Turn one portion into numbers."""
+        needed = [*self.columns, *self.names[:2], *(name for name in (self.unit, self.weight) if name)]
         absent = [name for name in needed if name not in frame.columns]
         if absent:
             raise DataError(f"The table has no column {listing(absent)}; it has {listing(map(str, frame.columns))}.")
         cell, cells = self._cells(frame)
-        empty = pd.DataFrame({name: pd.Series(dtype=np.int64) for name in SCORE_COLUMNS})
-        if self.task == "regression":
-            counts = np.zeros((0, 1, 0, 0), dtype=np.int64)
-            return Tally(self.task, 0, cells, counts, self._sums(frame, cell, len(cells)), empty, *self._how())
-        classes = self._class_count(frame)
-        counts = self._counts(frame, cell, len(cells), classes)
+        kind: Any = float if self.task == "regression" else np.int64
+        actual, predicted = (_complete(frame[name]).to_numpy(kind) for name in self.names[:2])
         scored = self.task == "binary" and self.names[2] in frame.columns
-        scores = self._scores(frame, cell) if scored else empty
-        return Tally(self.task, classes, cells, counts, np.zeros((0, BLOCKS, len(SUMS))), scores, *self._how())
+        score = _complete(frame[self.names[2]]).to_numpy(float) if scored else None
+        weight = None if self.weight is None else _weights(frame[self.weight])
+        block = self._blocks(frame) if self.blocked or self.task == "regression" else None
+        _warn_of_repeats(frame, self.unit)
+        return Coded(cell, cells, block, actual, predicted, score, weight)
 
-    def _how(self) -> tuple[ScoreBins, Grouping | None]:
-        return self.score_bins, self.grouping
+    def count(self, rows: Coded) -> Tally:
+        """Return the tally of one portion, its scores in bins."""
+        how: Any = {"score_bins": self.score_bins, "grouping": self.grouping, "weighted": self.weight is not None}
+        cells = len(rows.cells)
+        if self.task == "regression":
+            sums = regression_sums(
+                rows.actual, rows.predicted, rows.cell * BLOCKS + rows.block, cells * BLOCKS, weight=rows.weight
+            )
+            return Tally(self.task, 0, rows.cells, np.zeros((0, 1, 0, 0), dtype=np.int64), sums=sums, **how)
+        classes = self._class_count(rows)
+        names = SUMS if rows.weight is None else WEIGHTED_SUMS
+        tally = Tally(
+            self.task, classes, rows.cells, *self._counts(rows, cells, classes),
+            sums=np.zeros((0, BLOCKS, len(names))), **how,
+        )  # fmt: skip
+        return bin_rows(tally, rows) if rows.score is not None else tally
 
-    def _cells(self, frame: pd.DataFrame) -> tuple[npt.NDArray[np.int64], pd.DataFrame]:
+    def _cells(self, frame: pd.DataFrame) -> tuple[Ints, pd.DataFrame]:
         if not self.columns:
             return np.zeros(len(frame), dtype=np.int64), pd.DataFrame(index=range(1))
-        if self.grouping is not None:
-            words = self.grouping.transform(frame[self.grouping.names])[list(self.columns)]
-        else:
-            words = as_words(frame[list(self.columns)])
-        groups = words.groupby(list(self.columns), sort=True, observed=True)
-        cells = words.drop_duplicates().sort_values(list(self.columns)).reset_index(drop=True)
-        return groups.ngroup().to_numpy().astype(np.int64), cells
+        parts = [self._words(frame, name) for name in self.columns]
+        code, places = combine(parts, len(frame))
+        named = {
+            name: np.array(labels, dtype=object)[place]
+            for name, (labels, _), place in zip(self.columns, parts, places, strict=True)
+        }
+        return code, pd.DataFrame(named, dtype="str")
 
-    def _class_count(self, frame: pd.DataFrame) -> int:
-        highest = int(max(frame[self.names[0]].max(), frame[self.names[1]].max(), 0)) if len(frame) else 0
+    def _words(self, frame: pd.DataFrame, name: str) -> tuple[list[str], Ints]:
+        if self.grouping is None or name not in self.grouping.names:
+            return words(frame[name])
+        levels = self.grouping.levels(name)
+        order = sorted(range(len(levels)), key=lambda place: levels[place])
+        rank = np.empty(len(levels), dtype=np.int64)
+        rank[order] = np.arange(len(levels))
+        column = next(column for column in self.grouping.columns if column.name == name)
+        return [levels[place] for place in order], rank[column.codes(frame[name])]
+
+    def _class_count(self, rows: Coded) -> int:
+        found = [rows.actual, rows.predicted]
+        highest = max(int(part.max(initial=0)) for part in found)
+        lowest = min(int(part.min(initial=0)) for part in found)
         classes = self.classes or (2 if self.task == "binary" else highest + 1)
-        if highest >= classes:
-            raise DataError(
-                f"Class index {highest} does not fit {classes} classes (0 to {classes - 1}); name `classes`."
-            )
+        if highest >= classes or lowest < 0:
+            wrong = highest if highest >= classes else lowest
+            raise DataError(f"Class index {wrong} does not fit {classes} classes (0 to {classes - 1}); name `classes`.")
         return classes
 
-    def _blocks(self, frame: pd.DataFrame) -> npt.NDArray[np.int64]:
+    def _blocks(self, frame: pd.DataFrame) -> Ints:
         if self.unit is not None:
             return block_of(frame[self.unit])
-        rows = frame["_row"] if "_row" in frame.columns else pd.Series(np.arange(len(frame)))
-        return block_of(rows)
+        return block_of(frame[ROW] if ROW in frame.columns else pd.Series(np.asarray(frame.index)))
 
-    def _counts(self, frame: pd.DataFrame, cell: Any, cells: int, classes: int) -> npt.NDArray[np.int64]:
-        blocks = BLOCKS if self.unit else 1
-        block = self._blocks(frame) if self.unit else 0
-        actual, predicted = (frame[name].to_numpy(np.int64) for name in self.names[:2])
-        code = ((cell * blocks + block) * classes + actual) * classes + predicted
-        found = np.bincount(code, minlength=cells * blocks * classes**2)
-        return found.reshape(cells, blocks, classes, classes)
-
-    def _sums(self, frame: pd.DataFrame, cell: Any, cells: int) -> npt.NDArray[np.float64]:
-        y, p = (frame[name].to_numpy(float) for name in self.names[:2])
-        return regression_sums(y, p, cell * BLOCKS + self._blocks(frame), cells * BLOCKS)
-
-    def _scores(self, frame: pd.DataFrame, cell: Any) -> pd.DataFrame:
-        score = frame[self.names[2]].to_numpy(float)
-        rows: Mapping[str, Any] = {
-            "cell": cell,
-            "block": self._blocks(frame) if self.unit else np.zeros(len(frame), dtype=np.int64),
-            "actual": frame[self.names[0]].to_numpy(np.int64),
-            "bin": self.score_bins.codes(score),
-            "n": np.ones(len(frame), dtype=np.int64),
-            "score_sum": score,
-        }
-        return pd.DataFrame(rows).groupby(SCORE_COLUMNS[:4], as_index=False, sort=True)[SCORE_COLUMNS[4:]].sum()
+    def _counts(self, rows: Coded, cells: int, classes: int) -> tuple[Ints, Any]:
+        """Counts, and Σw and Σw² where rows are weighted, by cell, block and pair of classes."""
+        blocks = BLOCKS if self.blocked else 1
+        place = rows.cell * blocks + rows.block if self.blocked else rows.cell
+        shape, size = (cells, blocks, classes, classes), cells * blocks * classes**2
+        code = (place * classes + rows.actual) * classes + rows.predicted
+        counts = np.bincount(code, minlength=size).reshape(shape)
+        if rows.weight is None:
+            return counts, np.zeros((0, blocks, classes, classes, 2))
+        sums = [np.bincount(code, weights=values, minlength=size) for values in (rows.weight, rows.weight**2)]
+        return counts, np.stack([part.reshape(shape) for part in sums], axis=-1)
 
 
-def as_words(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return every value as a word, missing ones as ``missing``."""
-    return pd.DataFrame(
-        {name: frame[name].astype("str").where(frame[name].notna(), "missing") for name in frame.columns}, dtype="str"
-    )
+def _complete(values: pd.Series[Any]) -> pd.Series[Any]:
+    if values.isna().any():
+        raise DataError(f"Column {values.name!r} holds missing values, which cannot be counted; leave those rows out.")
+    return values
+
+
+def _weights(values: pd.Series[Any]) -> npt.NDArray[np.float64]:
+    weight = values.to_numpy(float, na_value=np.nan)
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        raise DataError(f"Column {values.name!r} holds weights that are missing, infinite or below 0.")
+    return np.asarray(weight)
+
+
+def _warn_of_repeats(frame: pd.DataFrame, unit: str | None) -> None:
+    """Warn of row ids that repeat within a portion, where nothing says what belongs together."""
+    if unit is not None or ROW not in frame.columns:
+        return
+    ids = frame[ROW].to_numpy()
+    repeats = 0 if (ids[1:] > ids[:-1]).all() else len(ids) - frame[ROW].nunique()
+    if repeats:
+        warnings.warn(
+            f"{repeats:,} rows repeat the id of another, so they are not independent and intervals are too narrow; "
+            "name what belongs together ([data] group, or unit).",
+            stacklevel=2,
+        )

@@ -7,9 +7,11 @@ import platform
 import tempfile
 from pathlib import Path
 
+import groups
 import ledger
 import pipeline
 import saving
+import slices
 import small
 
 
@@ -28,6 +30,10 @@ def main() -> None:
         print(small.measure(Path(folder) / "six", rounds=rounds))  # noqa: T201
         print("\n100 cells after one 10 MB output")  # noqa: T201
         print(saving.measure(Path(folder), rounds=rounds))  # noqa: T201
+        print("\nMetrics by group with a bootstrap, growing tables, a large file")  # noqa: T201
+        print(groups.measure(Path(folder) / "groups", rounds=rounds))  # noqa: T201
+        print("\nSlice search")  # noqa: T201
+        print(slices.measure(Path(folder) / "slices", rounds=rounds))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -188,6 +188,11 @@ def _output(item: Mapping[str, Any], prefix: str) -> Markup:
     return _shown(data, prefix) if isinstance(data, dict) else Markup()
 
 
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+_STATIC = 'class="mlopskit-static"'
+"""What a widget of ours says about itself where there is no kernel; others put a dead placeholder there."""
+
+
 def _shown(data: Mapping[str, Any], prefix: str) -> Markup:
     """Show the richest form that a page can hold without a kernel and without a script."""
     text = {mime: text_of(value) if mime.startswith(("text/", "image/")) else value for mime, value in data.items()}
@@ -195,7 +200,7 @@ def _shown(data: Mapping[str, Any], prefix: str) -> Markup:
     if largest > LARGEST:
         said = '<p class="mlopskit-more">This output holds {} characters; it is in the notebook.</p>'
         return Markup(said).format(f"{largest:,}")  # noqa: S704 (ours)
-    if "text/html" in text and "application/vnd.jupyter.widget-view+json" not in text:
+    if "text/html" in text and (_WIDGET not in text or _STATIC in text["text/html"]):
         return Markup(f'<div class="output">{safe_html(text["text/html"], prefix=prefix)}</div>')  # noqa: S704 (by allow-list)
     if "image/svg+xml" in text:
         return Markup(f'<figure class="mlopskit-chart">{safe_svg(text["image/svg+xml"], prefix=prefix)}</figure>')  # noqa: S704 (by allow-list)

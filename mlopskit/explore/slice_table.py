@@ -1,0 +1,148 @@
+"""The slices of a run in one table: what was found on validation rows, and what became of it on test rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from mlopskit.errors import MlopskitError, listing, nearest
+from mlopskit.evaluate.slices import slice_mask
+
+ORDERS = {
+    "score": "score on validation rows",
+    "error_test": "error on test rows",
+    "error": "error on validation rows",
+    "n": "rows",
+    "adjusted": "p, adjusted",
+}
+"""What the table can be sorted by; p rises, the others fall."""
+
+COLUMNS = [
+    "slice", "origin", "level", "n", "share", "error", "times", "score", "n_test", "error_test", "error_rest",
+    "p_value", "adjusted", "power", "confirmed", "status", "same_rows", "overlapping",
+]  # fmt: skip
+_AND = " and "
+
+
+def joined(found: pd.DataFrame, confirmed: pd.DataFrame) -> pd.DataFrame:
+    """Put the slices found and those tested side by side.
+
+    Parameters
+    ----------
+    found : DataFrame
+        The artefact ``slices``.
+    confirmed : DataFrame
+        The artefact ``confirmed``: the same slices and, in newer runs, every declared group.
+
+    Returns
+    -------
+    DataFrame
+        One row a slice with `COLUMNS`, worst first by score; what was not computed is missing.
+    """
+    extra = [name for name in ("share", "times", "same_rows", "overlapping") if name in found.columns]
+    if confirmed.empty:
+        table = found.assign(origin="searched")
+    else:
+        table = confirmed.merge(found[["slice", *extra]], on="slice", how="left", sort=False)
+        table["origin"] = table["origin"] if "origin" in table.columns else "searched"
+    table = table.reindex(columns=COLUMNS)
+    for name, empty in (("same_rows", ""), ("overlapping", ""), ("status", "not tested")):
+        table[name] = table[name].astype("object").where(table[name].notna(), empty).astype("str")
+    table["confirmed"] = table["confirmed"].eq(True)
+    return table.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def chosen(
+    table: pd.DataFrame,
+    *,
+    text: str = "",
+    column: str = "",
+    level: int = 0,
+    min_n: int = 0,
+    confirmed: bool = False,
+    order: str = "score",
+) -> pd.DataFrame:
+    """Return the slices that fit, sorted.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `joined`.
+    text : str
+        Words that the slice must hold, all of them, in any case.
+    column : str
+        A column that it must be described by; any when empty.
+    level : int
+        How many columns describe it; any when 0.
+    min_n : int
+        Validation rows at least.
+    confirmed : bool
+        Only those that test rows confirmed.
+    order : str
+        One of `ORDERS`.
+
+    Raises
+    ------
+    MlopskitError
+        When `order` is none of them.
+    """
+    if order not in ORDERS:
+        raise MlopskitError(f"Slices cannot be sorted by {order!r}{nearest(order, ORDERS)}; {listing(ORDERS)} can.")
+    words = table["slice"].str.casefold()
+    keep = table["n"].fillna(0) >= min_n  # a size that is withheld is not known to be too small
+    for word in text.casefold().split():
+        keep &= words.str.contains(word, regex=False)
+    if column:
+        keep &= (_AND + table["slice"]).str.contains(f"{_AND}{column} = ", regex=False)
+    if level:
+        keep &= table["level"] == level
+    if confirmed:
+        keep &= table["confirmed"]
+    return table[keep].sort_values(order, ascending=order == "adjusted", kind="stable", na_position="last")
+
+
+def parents(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the slices of the table that hold all rows of one: its conditions are some of that one's."""
+    own = set(name.split(_AND))
+    inside = [other != name and set(other.split(_AND)) < own for other in table["slice"]]
+    return table[pd.Series(inside, index=table.index, dtype=bool)].sort_values("level", kind="stable")
+
+
+def conditions(name: str, values: Mapping[str, Iterable[str]]) -> dict[str, str] | None:
+    """Read a slice in words back into column → value; None when no columns and values give these words.
+
+    Parameters
+    ----------
+    name : str
+        As from `mlopskit.evaluate.slices.in_words`.
+    values : mapping of str to iterable of str
+        The values of each column; both may hold ``and`` and ``=`` themselves.
+
+    Examples
+    --------
+    >>> conditions("a = x and y and b = 1", {"a": ["x", "x and y"], "b": ["1"]})
+    {'a': 'x and y', 'b': '1'}
+    """
+    if not name:
+        return {}
+    for column, each in values.items():
+        for value in each:
+            head = f"{column} = {value}"
+            rest = name[len(head) :]
+            if not name.startswith(head) or (rest and not rest.startswith(_AND)):
+                continue
+            others = {key: item for key, item in values.items() if key != column}
+            after = conditions(rest.removeprefix(_AND), others) if rest else {}
+            if after is not None and (not rest or after):
+                return {column: value, **after}
+    return None
+
+
+def mapping_of(name: str, features: pd.DataFrame, *, n: int) -> dict[str, Any] | None:
+    """Return a slice in words as column → value if that gives its `n` rows of the features, else None."""
+    values = {str(column): sorted(map(str, features[column].dropna().unique())) for column in features.columns}
+    values = {column: [*each, "missing"] if "missing" not in each else each for column, each in values.items()}
+    found = conditions(name, values)
+    return found if found and int(slice_mask(features, found).sum()) == n else None

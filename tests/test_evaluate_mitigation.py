@@ -1,0 +1,269 @@
+"""Mitigations side by side: fairlearn's own answers, a planted gap that shrinks, and every reason in words."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from fairlearn.postprocessing import ThresholdOptimizer
+from fairlearn.reductions import DemographicParity, ErrorRate, ExponentiatedGradient
+from sklearn.linear_model import LogisticRegression
+
+from mlopskit import artefacts
+from mlopskit.data import ROW, TARGET, Columns, Target
+from mlopskit.data.features import make_preparation
+from mlopskit.errors import ModelError
+from mlopskit.evaluate import compare_mitigations, disparities, mitigation_note, mitigations_chart, show_mitigations
+from mlopskit.evaluate.by_group import GroupedRows
+from mlopskit.evaluate.fairlearn_mitigations import Scores, exponentiated_gradient, halves, optimise_thresholds, pooled
+from mlopskit.evaluate.mitigation_table import _undominated, gap_change
+from mlopskit.model import TrainingData, choose_threshold, headline_metric, predict_table, search_candidates
+from mlopskit.model.reweighting import Reweighting
+from mlopskit.scope import Model, Scope
+from mlopskit.tally import Grouping, Tally
+
+TARGET_ = Target("binary", "y", ("no", "yes"), "yes")
+COLUMNS = Columns(("x", "sex"), numeric=("x",), categorical=("sex",), sensitive=("sex",))
+
+
+def rows(n: int, seed: int) -> pd.DataFrame:
+    """A target that depends on x alike in both groups, and that a part of the women are denied."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({ROW: np.arange(n), "x": rng.normal(size=n), "sex": rng.choice(["f", "m"], n)})
+    wanted = frame["x"] + rng.normal(0, 0.7, n) > 0
+    denied = (frame["sex"] == "f") & (rng.random(n) < 0.5)
+    return frame.assign(**{TARGET: (wanted & ~denied).astype(np.int64)})
+
+
+class Project:
+    """A run reduced to what the comparison reads: three tables, the model of a search, the project file."""
+
+    def __init__(self, *, kind: str = "linear", applied: str = "none", n: int = 1200, **model: str | None) -> None:
+        self.train, validation, test = (rows(n, seed) for seed in (1, 2, 3))
+        preparation = make_preparation(COLUMNS).fit(self.train)
+        weighed = Reweighting("sex") if applied == "reweighting" else None
+        data = TrainingData(self.train, validation, TARGET_, preparation, mitigation=weighed)
+        search = search_candidates(
+            data, headline_metric(None, TARGET_), candidates=[kind], budget=1, project=Path(), max_iter=20
+        )
+        self.model, self.threshold = search.model, choose_threshold(*search.validation_scores)
+        project = Scope.parse(
+            '[project]\nname="x"\n[data]\nsource="x"\ntask="binary"\ntarget="y"\npositive="yes"\nsensitive=["sex"]'
+        )
+        self.scope = project.model_copy(update={"model": Model.model_validate(model)})
+        answers = [
+            predict_table(self.model, part, target=TARGET_, threshold=self.threshold.threshold)
+            for part in (validation, test)
+        ]
+        grouping = Grouping.fit(validation, ["sex"])
+        self.data = GroupedRows(TARGET_, COLUMNS, grouping, validation, test, *answers, (), "roc_auc")
+
+    def read(self, name: str) -> object:
+        threshold = artefacts.plain(self.threshold)
+        return {"data/train": self.train, "model/model": self.model, "model/threshold": threshold}[name]
+
+    def compare(self) -> pd.DataFrame:
+        return compare_mitigations(self, self.data, iterations=5, replicates=200)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def plain() -> SimpleNamespace:
+    project = Project(kind="boosting")
+    return SimpleNamespace(project=project, table=project.compare())
+
+
+def row(table: pd.DataFrame, name: str, *, split: str = "validation", metric: str = "balanced_accuracy") -> pd.Series:
+    found = table[(table["mitigation"] == name) & (table["split"] == split) & (table["metric"] == metric)]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_every_mitigation_lowers_the_planted_gap_beyond_doubt_and_says_what_it_costs(plain: SimpleNamespace) -> None:
+    none = row(plain.table, "none")
+    assert none["difference_low"] > 0.2
+    for name in ("reweighting", "threshold-optimizer", "exponentiated-gradient"):
+        found = row(plain.table, name)
+        assert found["change_high"] < -0.1
+        assert found["difference"] == pytest.approx(none["difference"] + found["change"])
+        assert found["value"] == pytest.approx(none["value"] - found["cost"])
+        assert found["cost_low"] <= found["cost"] <= found["cost_high"]
+
+
+def test_the_model_as_it_is_has_the_figures_of_its_own_predictions(plain: SimpleNamespace) -> None:
+    data = plain.project.data
+    counted = data.predictions_validation.assign(group=data.validation["sex"])
+    own = disparities(Tally.from_table(counted, ["group"]), metrics=["selection_rate"], replicates=200).iloc[0]
+    none = row(plain.table, "none")
+    assert none["difference"] == own["difference"]
+    assert none["difference_high"] == own["difference_high"]
+    right = counted["prediction"] == counted[TARGET]
+    assert none["value"] == pytest.approx(right.groupby(counted[TARGET]).mean().mean())
+
+
+def test_what_decides_without_scores_has_no_area_and_what_draws_says_its_seed(plain: SimpleNamespace) -> None:
+    assert row(plain.table, "reweighting", metric="roc_auc")["cost"] > 0
+    found = row(plain.table, "threshold-optimizer", metric="roc_auc")
+    assert found["status"] == "not applicable: decisions without scores"
+    assert np.isnan(found["value"])
+    for name in ("threshold-optimizer", "exponentiated-gradient"):
+        assert "drawn with seed 0" in row(plain.table, name)["method"]
+        assert row(plain.table, name)["use"] == "for comparison only"
+    assert "needs sex with each request" in row(plain.table, "threshold-optimizer")["method"]
+    pd.testing.assert_frame_equal(plain.table, plain.project.compare())
+
+
+def test_nothing_chosen_leaves_test_rows_alone(plain: SimpleNamespace) -> None:
+    assert set(plain.table["split"]) == {"validation"}
+    note = mitigation_note(plain.table, plain.project.data)
+    assert "test rows were not asked" in note.text
+    assert 'mitigate = "sex"' in note.text
+    assert "its linear model alone leaves" in note.text
+
+
+def test_the_applied_one_is_tested_on_test_rows_against_the_same_settings_without_it() -> None:
+    project = Project(applied="reweighting", mitigation="reweighting", mitigate="sex")
+    table = project.compare()
+    model = Project().model
+    before = predict_table(model, project.data.validation, target=TARGET_, threshold=None)
+    cut = choose_threshold(before[TARGET], before["score"]).threshold
+    test = predict_table(model, project.data.test, target=TARGET_, threshold=cut)
+    shares = test["prediction"].groupby(project.data.test["sex"]).mean()
+    assert row(table, "none", split="test")["difference"] == pytest.approx(shares["m"] - shares["f"])
+    own = project.data.predictions["prediction"].groupby(project.data.test["sex"]).mean()
+    assert row(table, "reweighting", split="test")["difference"] == pytest.approx(abs(own["m"] - own["f"]))
+    assert row(table, "reweighting")["use"] == "applied"
+    note = mitigation_note(table, project.data)
+    assert note.tone == "good"
+    assert "1,200 test rows, on which nothing was compared" in note.text
+    assert "none, linear model" not in set(table["mitigation"])
+
+
+def test_a_model_that_was_not_reweighted_although_the_scope_says_so_is_found_out() -> None:
+    project = Project(applied="none", mitigation="reweighting", mitigate="sex")
+    table = project.compare()
+    assert set(table["split"]) == {"validation"}
+    note = mitigation_note(table, project.data)
+    assert (note.tone, "learned from rows that count alike" in note.text) == ("bad", True)
+
+
+@pytest.mark.parametrize("constraint", ["equalized_odds", "true_positive_rate_parity", "false_positive_rate_parity"])
+def test_the_scope_says_what_is_to_be_equal(constraint: str) -> None:
+    project = Project(constraint=constraint)
+    table = project.compare()
+    gaps = {"true_positive_rate_parity": "recall", "false_positive_rate_parity": "false_positive_rate"}
+    assert set(table["gap"]) == {gaps.get(constraint, constraint)}
+    assert (table[table["metric"] == "balanced_accuracy"]["status"] == "estimated").all()
+
+
+def test_thresholds_are_fairlearns_from_the_other_half() -> None:
+    rng = np.random.default_rng(0)
+    y, groups = rng.integers(0, 2, 400), rng.choice(["a", "b"], 400)
+    score = np.clip(0.3 * y + 0.2 * (groups == "a") + rng.random(400) / 2, 0, 1)
+    options = {"constraints": "demographic_parity", "objective": "balanced_accuracy_score", "prefit": True}
+    found = optimise_thresholds(
+        y, score, groups, constraint="demographic_parity", objective="balanced_accuracy_score", seed=7
+    )
+    half, X = halves(np.char.add(groups, y.astype(str)), seed=7), score.reshape(-1, 1)
+    for place in (0, 1):
+        direct = ThresholdOptimizer(estimator=Scores(), predict_method="predict_proba", **options)
+        direct.fit(X[half != place], y[half != place], sensitive_features=groups[half != place])
+        judged = half == place
+        expected = direct.predict(X[judged], sensitive_features=groups[judged], random_state=7 + place)
+        np.testing.assert_array_equal(found[judged], expected)
+    counts = pd.crosstab([groups, y], half)
+    assert (counts[0] - counts[1]).abs().max() <= 1
+
+
+def test_exponentiated_gradient_is_fairlearns() -> None:
+    frame = rows(600, 4)
+    X, y, groups = frame[["x"]].to_numpy(), frame[TARGET].to_numpy(), frame["sex"].to_numpy(dtype=object)
+    made, n = exponentiated_gradient(
+        X, y, groups, constraint="demographic_parity", objective="balanced_accuracy", iterations=4, seed=0
+    )
+    costs = {"fp": 0.5 / (1 - y.mean()), "fn": 0.5 / y.mean()}
+    estimator = LogisticRegression(solver="newton-cholesky", max_iter=100)
+    direct = ExponentiatedGradient(estimator, DemographicParity(), objective=ErrorRate(costs=costs), max_iter=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fairlearn 0.15 uses what pandas 3 warns of
+        direct.fit(X, y, sensitive_features=groups)
+    np.testing.assert_array_equal(made.predict(X, random_state=3), direct.predict(X, random_state=3))
+    assert n == 600
+
+
+def test_small_groups_share_and_one_large_group_is_refused_in_words() -> None:
+    groups, y = ["a"] * 40 + ["b"] * 40 + ["c"] * 4, [0, 1] * 42
+    assert set(pooled(groups, y)) == {"a", "b"}
+    assert list(pooled(groups, y)[-4:]) == ["a"] * 4, "too few on their own: with the largest"
+    with pytest.raises(ModelError, match="Fewer than two groups have 20 rows of each class"):
+        pooled(["a"] * 40 + ["b"] * 4, [0, 1] * 22)
+
+
+def test_a_change_of_the_gap_is_paired_and_covers_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    groups, covered = np.repeat(["a", "b"], 400), 0
+    for seed in range(100):
+        y, before = rng.integers(0, 2, 800), rng.random(800) < np.where(groups == "a", 0.6, 0.2)
+        after = before | ((groups == "b") & (rng.random(800) < 1 / 8))  # b: 0.2 → 0.3
+        _, low, high = gap_change(
+            y, before.astype(int), after.astype(int), groups, gap="selection_rate", replicates=200, seed=seed
+        )
+        covered += low <= -0.1 <= high
+        assert high - low < 0.1, "two independent gaps would give 0.18"
+    assert 90 <= covered <= 100
+
+
+def test_no_change_is_zero_and_small_groups_are_left_out() -> None:
+    y, p, groups = [0, 1] * 50, [1, 1, 0, 0] * 25, ["a"] * 50 + ["b"] * 50
+    assert gap_change(y, p, p, groups, gap="equalized_odds") == (0.0, 0.0, 0.0)
+    assert np.isnan(gap_change(y[:55], p[:55], p[:55], groups[:55], gap="recall")).all()
+
+
+def test_the_front_holds_what_nothing_betters() -> None:
+    table = pd.DataFrame({"difference": [0.3, 0.1, 0.2, 0.1, np.nan], "value": [0.8, 0.7, 0.6, 0.7, 0.9]})
+    table = table.assign(split="validation", metric="accuracy")
+    assert _undominated(table, "accuracy") == [True, True, False, True, False]
+
+
+def test_table_and_chart_show_the_same(plain: SimpleNamespace) -> None:
+    chart, table = (show(plain.table, plain.project.data) for show in (mitigations_chart, show_mitigations))
+    for name in ("reweighting", "threshold-optimizer", "exponentiated-gradient", "none, linear model"):
+        assert name in chart.svg
+        assert name in table._repr_html_()
+    assert f"gap {row(plain.table, 'reweighting')['difference']:.3f}" in chart.alt
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"target": Target("regression", "y")}, "need two classes"),
+        ({"target": Target("multiclass", "y", ("a", "b", "c"))}, "need two classes"),
+        ({"columns": Columns(("x",))}, "no sensitive column"),
+    ],
+)
+def test_where_nothing_can_be_compared_it_says_why(change: dict[str, object], told: str) -> None:
+    project = Project(n=200)
+    data = replace(project.data, **change)  # type: ignore[arg-type]
+    table = compare_mitigations(project, data)  # type: ignore[arg-type]
+    assert table.empty
+    for show in (mitigation_note, mitigations_chart, show_mitigations):
+        assert told in repr(show(table, data))
+
+
+def test_what_fails_is_named_and_the_others_go_on() -> None:
+    project = Project(n=400)
+    project.train = project.train.assign(sex=np.where(np.arange(400) < 6, "f", "m"))
+    table = project.compare()
+    failed = row(table, "exponentiated-gradient")
+    assert failed["status"].startswith("could not be fitted: Fewer than two groups have 20 rows of each class")
+    assert row(table, "reweighting")["status"] == "estimated"
+    assert "exponentiated-gradient (validation rows): could not be fitted" in mitigation_note(table, project.data).text
+
+
+def test_a_column_that_is_not_sensitive_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"mitigate = 'x' is none of the sensitive columns"):
+        Project(n=200, mitigate="x").compare()
