@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mlopskit import __version__
-from mlopskit.cli import compare, history, project, run, shelf, verify
+from mlopskit.cli import card, compare, history, project, run, shelf, verify
 
 app = typer.Typer(
     name="mlopskit",
@@ -26,6 +26,7 @@ app.command("lab")(project.lab)
 app.command("runs")(history.runs)
 app.command("show")(history.show)
 app.command("report")(history.report)
+app.command("card")(card.card)
 app.command("verify")(verify.verify)
 app.command("diff")(compare.diff)
 app.command("tag")(shelf.tag)
