@@ -65,6 +65,7 @@ from mlopskit.evaluate.group_calibration import (
     tally_calibration,
 )
 from mlopskit.evaluate.group_display import (
+    fairness_note,
     incompatibility_note,
     measures_note,
     show_disparities,
@@ -159,6 +160,7 @@ __all__ = [
     "explain",
     "explanation_note",
     "fairlearn_measures",
+    "fairness_note",
     "find_slices",
     "gain_metrics",
     "gains_chart",

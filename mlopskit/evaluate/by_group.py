@@ -149,8 +149,8 @@ class GroupedRows:
     def _whose(self) -> str:
         if self.unit is None:
             return ""
-        persons = self.unit.nunique()
-        return f"They belong to {persons:,} different {self.columns.group}; intervals count these, tests of slices count rows."
+        whose = f"They belong to {self.unit.nunique():,} different {self.columns.group}"
+        return f"{whose}; intervals count these, tests of slices count rows."
 
     def tally(self, column: str) -> Tally:
         """Count test rows by one column; only of groups that the privacy floor allows to be shown."""

@@ -30,12 +30,18 @@ def incompatibility_note(data: GroupedRows, *, seed: int = 0) -> Note:
     return display.note(*dict.fromkeys(lines), tone="warning")
 
 
-def show_groups(table: pd.DataFrame, *, metric: str | None = None, rows: int = 60) -> Table | Note:
+def fairness_note(table: pd.DataFrame, data: GroupedRows, *, seed: int = 0) -> Note:
+    """Say what each kind of fairness in a table of disparities means, and which cannot hold together here."""
+    meanings, together = measures_note(table), incompatibility_note(data, seed=seed)
+    return display.note(meanings.text, together.text, tone=together.tone)
+
+
+def show_groups(table: pd.DataFrame, *, metric: str | None = None, rows: int = 60, caption: str = "") -> Table | Note:
     """Show one metric by group in full, worst first, or all of them, one line a group; or say why there is none."""
     if table.empty:
-        return display.note(NOT_DECLARED)
+        return display.note(caption or NOT_DECLARED, tone="warning")
     if metric is None:
-        return display.table(_one_line_a_group(table), rows=rows)
+        return display.table(_one_line_a_group(table), rows=rows, caption=caption)
     shown = worst_first(table[table["metric"] == metric], metric)
     columns = ["slice", "group", "n", "value", "low", "high", "majority", "denominator", "method", "status"]
     return display.table(shown, columns=columns, rows=rows, headings={"value": METRICS[metric].label})
