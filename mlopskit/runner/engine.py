@@ -184,7 +184,8 @@ def _typed_values() -> dict[str, Text]:
 
 def _setting(nb: Any, secrets: list[Secret], folder: Path, *, cold: bool) -> Setting:
     from mlopskit.runner.kernels import Setting
-    from mlopskit.runner.resident import imports_in, is_cold, keeper
+    from mlopskit.runner.resident import is_cold, keeper
+    from mlopskit.runner.warm import imports_in
 
     environment = {name: value for name, value in Setting().environment.items() if name not in _OMITTED}
     cwd = Path.cwd()

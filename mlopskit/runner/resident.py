@@ -7,27 +7,16 @@ closes when the process is killed. A notebook that it does not fit gets a kernel
 
 from __future__ import annotations
 
-import ast
 import atexit
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# What `imports_of` does for a file; papermill hands over notebooks that may lie in none.
-from mlopskit.runner.warm import ForkServer, _imports, _installed, import_statements, is_supported
+from mlopskit.runner.warm import ForkServer, import_statements, imports_in, is_supported
 
 COLD = "MLOPSKIT_COLD"
 """Environment variable that stands for ``--cold`` where papermill is the command: any value but ``0`` says so."""
-
-_IN_THE_KERNEL = "matplotlib_inline"  # joins matplotlib to the shell while it is imported: ahead, there is none to join
-
-
-def imports_in(sources: Sequence[str], project: Path) -> list[str]:
-    """Return the import statements of cells that may be executed ahead for a kernel that works in `project`."""
-    nodes = [node for source in sources for node in _imports(source)]
-    spelled = dict.fromkeys(ast.unparse(node) for node in nodes if _installed(node, project))
-    return [statement for statement in spelled if _IN_THE_KERNEL not in statement]
 
 
 def is_cold(option: object) -> bool:
@@ -57,11 +46,11 @@ class Resident(ForkServer):
     def fits(self, project: Path) -> bool:
         """Tell whether a kernel in this folder would have imported the same modules by itself.
 
-        Not where a module of the folder bears the name of one that was imported ahead, where matplotlib finds settings
-        of its own, or when the variables that Python reads at its start have changed since.
+        Not where a module of the folder bears the name of one that was imported ahead, or when the variables that
+        Python reads at its start have changed since.
         """
         same = imports_in(self._statements, project) == self._statements
-        return same and self._interpreter == _interpreter_settings() and not (project / "matplotlibrc").exists()
+        return same and self._interpreter == _interpreter_settings()
 
     def close(self) -> None:
         """End the server; at once when no kernel runs, instead of taking apart all that it imported."""

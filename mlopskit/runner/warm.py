@@ -70,7 +70,13 @@ def import_statements(notebooks: Iterable[Path], project: Path) -> list[str]:
 def imports_of(notebook: Path, project: Path) -> list[str]:
     """Return the import statements of a notebook's cells that may be executed ahead."""
     sources = ["".join(cell["source"]) for cell in load_notebook(notebook)["cells"] if cell["cell_type"] == "code"]
-    return [ast.unparse(node) for source in sources for node in _imports(source) if _installed(node, project)]
+    return imports_in(sources, project)
+
+
+def imports_in(sources: Iterable[str], project: Path) -> list[str]:
+    """Return the import statements of cells that may be executed ahead for a kernel in `project`, each once."""
+    nodes = [node for source in sources for node in _imports(source)]
+    return list(dict.fromkeys(ast.unparse(node) for node in nodes if _installed(node, project)))
 
 
 def _imports(source: str) -> list[ast.Import | ast.ImportFrom]:
