@@ -144,6 +144,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
         return [plain(item) for item in items]
+    if hasattr(value, "to_parquet"):  # a table within a record
+        return plain(value.to_dict("records"))
     if hasattr(value, "model_dump"):
         return plain(value.model_dump(mode="json", by_alias=True))
     if isinstance(value, dt.datetime | dt.date):

@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 
 from mlopskit.data import ROW, TARGET, Columns, Target
-from mlopskit.evaluate import GroupedRows, disparities_by_column, group_metrics, metrics_by_slice
+from mlopskit.display import Table
+from mlopskit.evaluate import (
+    GroupedRows,
+    SliceFeatures,
+    disparities_by_column,
+    group_metrics,
+    metrics_by_slice,
+    slice_examples,
+)
 from mlopskit.tally import Grouping
 
 
@@ -61,3 +69,19 @@ def test_a_gap_is_judged_by_persons_too() -> None:
 def test_whose_rows_they_are_is_said() -> None:
     assert "120 different person" in repr(rows_of_persons(9).note)
     assert "different" not in repr(rows_of_persons(1).note)
+
+
+def test_texts_of_a_slice_are_shown_by_their_beginning_where_the_answer_is_wrong() -> None:
+    words = ["free <b>prize</b> " + "now " * 80, "see you at eight", "free money", "lunch?"]
+    rows = pd.DataFrame({ROW: range(4), "text": words, TARGET: [1, 0, 1, 0]})
+    found = rows[[ROW, TARGET]].assign(prediction=[0, 0, 0, 1], score=0.5)
+    columns = Columns(("text",), text=("text",))
+    target = Target("binary", "kind", ("ham", "spam"), "spam")
+    data = GroupedRows(target, columns, Grouping.fit(rows, []), rows, rows, found, found, (), "accuracy")
+    features = SliceFeatures(*[pd.DataFrame({"cluster": ["1", "1", "1", "2"]})] * 2)
+    worst = pd.DataFrame({"slice": ["cluster = 1"], "columns": [{"cluster": "1"}]})
+    shown = slice_examples(data, features, worst)
+    assert isinstance(shown, Table)
+    assert shown.frame["text"].str.len().max() <= 160
+    assert shown.frame[["is", "answer"]].to_numpy().tolist() == [["spam", "ham"], ["spam", "ham"]]
+    assert "<b>prize" not in shown._repr_html_()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from mlopskit import display
-from mlopskit.display import Chart, Note
+from mlopskit.data import TARGET
+from mlopskit.display import Chart, Note, Table
 from mlopskit.evaluate.by_group import NOT_DECLARED, GroupedRows
 from mlopskit.evaluate.found_slices import SliceFeatures, row_errors
 from mlopskit.evaluate.group_display import worst_first
@@ -84,9 +88,10 @@ def disparities_chart(table: pd.DataFrame, *, most: int = 24) -> Chart | Note:
 
 def slice_examples(
     data: GroupedRows, features: SliceFeatures, found: pd.DataFrame, *, slices: int = 3, images: int = 8
-) -> Chart | Note:
-    """Wrongly answered validation images of the worst slices; for tables, where to find the rows."""
-    if data.columns.image is None or data.columns.image_shape is None:
+) -> Chart | Table | Note:
+    """Wrongly answered validation images or texts of the worst slices; for tables, where to find the rows."""
+    is_image = data.columns.image is not None and data.columns.image_shape is not None
+    if not is_image and not data.columns.text:
         return display.note(
             "Rows are not shown in a report that may be passed on; in JupyterLab they are one line away: "
             "`slice_rows(data, features, found, 1)`, imported from `mlopskit.evaluate`, for the first slice."
@@ -97,6 +102,8 @@ def slice_examples(
     if chosen.empty:
         return display.note("Not applicable: no slice was found, so there are no examples.")
     wrong = row_errors(data.predictions_validation, task=data.target.task) > 0
+    if not is_image:
+        return _texts(data, features, chosen, wrong)
     fig, axes = display.figure(height=1.15 * len(chosen), nrows=len(chosen), ncols=images, squeeze=False)
     fig.set_layout_engine("constrained", h_pad=0.16)
     for line, mapping in zip(axes, chosen["columns"], strict=True):
@@ -106,6 +113,26 @@ def slice_examples(
         name = line[0].text(0, 1.08, literal(words, limit=70), transform=line[0].transAxes, fontsize=9)
         name.set_in_layout(False)  # else the first picture would be as wide as its name
     return display.chart(fig, alt=f"Wrongly answered validation images of {len(chosen)} slices, the worst first.")
+
+
+def _texts(data: GroupedRows, features: SliceFeatures, chosen: pd.DataFrame, wrong: Any) -> Table:
+    """Show the beginnings of wrongly answered validation texts, three a slice."""
+    lines = []
+    for words, mapping in zip(chosen["slice"], chosen["columns"], strict=True):
+        for row in np.flatnonzero(slice_mask(features.validation, mapping) & wrong)[:3]:
+            texts = {name: _beginning(data.validation[name].iloc[int(row)]) for name in data.columns.text}
+            answer = data.predictions_validation.iloc[int(row)]
+            said = {"is": _named(answer[TARGET], data), "answer": _named(answer["prediction"], data)}
+            lines.append({"slice": words, **texts, **said})
+    return display.table(pd.DataFrame(lines), caption="Wrongly answered validation texts, their beginnings")
+
+
+def _beginning(value: object, *, limit: int = 160) -> str:
+    return textwrap.shorten(str(value), limit, placeholder=" …")
+
+
+def _named(value: float, data: GroupedRows) -> object:
+    return data.target.classes[int(value)] if data.target.is_classification else float(value)
 
 
 def _draw_images(line: list[object], rows: np.ndarray, data: GroupedRows) -> None:
