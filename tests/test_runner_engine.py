@@ -141,7 +141,8 @@ def test_two_notebooks_share_a_server_and_no_state(ours: Path) -> None:
 def test_a_cold_kernel_is_this_process_own_child(ours: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if how == "environment":
         monkeypatch.setenv("MLOPSKIT_COLD", "1")
-    elif how == "shadowed":  # the server has imported the installed module of that name
+    elif how == "shadowed":  # the server, which runs by then, has imported the installed module of that name
+        execute("print()")
         Path("threadpoolctl.py").write_text("mine = 5", encoding="utf-8")
     said = execute(
         "import os, threadpoolctl\nprint(os.getppid(), getattr(threadpoolctl, 'mine', 0))",
