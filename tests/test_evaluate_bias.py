@@ -89,7 +89,7 @@ def test_the_simultaneous_interval_of_the_largest_gap_covers_it(rates):
 
 
 def test_rows_dealt_at_random_keep_both_margins():
-    from mlopskit.evaluate.gaps import _deal
+    from mlopskit.evaluate.groups.gaps import _deal
 
     table = np.array([[3, 4, 0, 5], [7, 1, 2, 2]])
     dealt = _deal(table, 200, np.random.default_rng(0))

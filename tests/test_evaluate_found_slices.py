@@ -20,7 +20,7 @@ from mlopskit.evaluate import (
     uses_note,
     worst_slices,
 )
-from mlopskit.evaluate.slice_errors import BY, slice_errors
+from mlopskit.evaluate.slices.errors import BY, slice_errors
 from mlopskit.runs import Run
 from mlopskit.tally import Grouping
 

@@ -19,9 +19,15 @@ from mlopskit.data import ROW, TARGET, Columns, Target
 from mlopskit.data.features import make_preparation
 from mlopskit.errors import ModelError
 from mlopskit.evaluate import compare_mitigations, disparities, mitigation_note, mitigations_chart, show_mitigations
-from mlopskit.evaluate.by_group import GroupedRows
-from mlopskit.evaluate.fairlearn_mitigations import Scores, exponentiated_gradient, halves, optimise_thresholds, pooled
-from mlopskit.evaluate.mitigation_table import _undominated, gap_change
+from mlopskit.evaluate.groups.by_group import GroupedRows
+from mlopskit.evaluate.mitigation.fairlearn_fits import (
+    Scores,
+    exponentiated_gradient,
+    halves,
+    optimise_thresholds,
+    pooled,
+)
+from mlopskit.evaluate.mitigation.table import _undominated, gap_change
 from mlopskit.model import TrainingData, choose_threshold, headline_metric, predict_table, search_candidates
 from mlopskit.model.reweighting import Reweighting
 from mlopskit.scope import Model, Scope

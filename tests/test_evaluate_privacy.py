@@ -38,9 +38,9 @@ from mlopskit.evaluate import (
     worst_note,
     worst_slices,
 )
-from mlopskit.evaluate.privacy import HIDDEN, SHOWN, SIZE, plan_floor
-from mlopskit.evaluate.privacy_bounds import confusion_kinds
-from mlopskit.evaluate.privacy_tables import slices_of_shown_groups, slices_shown
+from mlopskit.evaluate.privacy.bounds import confusion_kinds
+from mlopskit.evaluate.privacy.plan import HIDDEN, SHOWN, SIZE, plan_floor
+from mlopskit.evaluate.privacy.tables import slices_of_shown_groups, slices_shown
 from mlopskit.scope import Criterion
 from mlopskit.scope.tables import Data
 from mlopskit.tally import Grouping

@@ -9,7 +9,7 @@ from scipy import stats
 
 from mlopskit.errors import MetricError
 from mlopskit.evaluate import group_metrics, shrunken_rates
-from mlopskit.evaluate.shrinkage import fit_beta
+from mlopskit.evaluate.groups.shrinkage import fit_beta
 
 
 def _table(rates, sizes, rng):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mlopskit.errors import DataError, MlopskitError
 from mlopskit.evaluate import find_slices, in_words, least_factor, slice_counts, slice_mask
-from mlopskit.evaluate.slice_counts import Counter
+from mlopskit.evaluate.slices.counts import Counter
 
 
 def _brute(features, errors, *, alpha, support, levels, better=False):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlopskit.errors import MlopskitError, RunError
-from mlopskit.evaluate.slices import in_words
+from mlopskit.evaluate.slices.find import in_words
 from mlopskit.explore.slice_table import chosen, conditions, joined, mapping_of, parents
 from mlopskit.explore.slice_widget import SliceExplorer
 

@@ -4,19 +4,6 @@ Test rows are scored once. Every figure stands beside its interval and beside wh
 are kept at a bounded number of points; explanations add up to what they explain; criteria are judged by intervals.
 """
 
-from mlopskit.evaluate.bias import (
-    disparities,
-    disparity_sentences,
-    incompatibilities,
-)
-from mlopskit.evaluate.by_group import (
-    GroupedRows,
-    disparities_by_column,
-    metrics_by_slice,
-)
-from mlopskit.evaluate.confirm import (
-    confirm_slices,
-)
 from mlopskit.evaluate.criteria import (
     Verdict,
     judge,
@@ -39,18 +26,6 @@ from mlopskit.evaluate.explain import (
     shap_global,
     shap_rows,
 )
-from mlopskit.evaluate.fairlearn_measures import (
-    fairlearn_measures,
-    show_fairlearn,
-)
-from mlopskit.evaluate.found_slices import (
-    SliceFeatures,
-    show_slices,
-    slice_features,
-    slice_rows,
-    tabular,
-    worst_slices,
-)
 from mlopskit.evaluate.gains import (
     baseline_gains,
     baseline_predictions,
@@ -60,30 +35,59 @@ from mlopskit.evaluate.gains import (
     published_figures,
     read_baselines,
 )
-from mlopskit.evaluate.group_calibration import (
+from mlopskit.evaluate.groups.bias import (
+    disparities,
+    disparity_sentences,
+    incompatibilities,
+)
+from mlopskit.evaluate.groups.by_group import (
+    GroupedRows,
+    disparities_by_column,
+    metrics_by_slice,
+)
+from mlopskit.evaluate.groups.calibration import (
     calibration_by_group,
     tally_calibration,
 )
-from mlopskit.evaluate.group_display import (
+from mlopskit.evaluate.groups.calibration_plots import (
+    calibration_by_column,
+    group_calibration_chart,
+    show_group_calibration,
+)
+from mlopskit.evaluate.groups.fairlearn_measures import (
+    fairlearn_measures,
+    show_fairlearn,
+)
+from mlopskit.evaluate.groups.pair_plots import (
+    pairs_heatmap,
+)
+from mlopskit.evaluate.groups.plots import (
+    disparities_chart,
+    groups_chart,
+    slice_examples,
+)
+from mlopskit.evaluate.groups.shown import (
     fairness_note,
     incompatibility_note,
     measures_note,
     show_disparities,
     show_groups,
 )
-from mlopskit.evaluate.group_plots import (
-    disparities_chart,
-    groups_chart,
-    slice_examples,
+from mlopskit.evaluate.groups.shrinkage import (
+    shrunken_rates,
 )
-from mlopskit.evaluate.group_table import (
+from mlopskit.evaluate.groups.table import (
     group_metrics,
     tally_metrics,
 )
-from mlopskit.evaluate.mitigation import (
+from mlopskit.evaluate.groups.thresholds import (
+    threshold_rates,
+    threshold_rates_chart,
+)
+from mlopskit.evaluate.mitigation.compare import (
     compare_mitigations,
 )
-from mlopskit.evaluate.mitigation_plots import (
+from mlopskit.evaluate.mitigation.plots import (
     mitigation_note,
     mitigations_chart,
     show_mitigations,
@@ -102,20 +106,41 @@ from mlopskit.evaluate.shap_plots import (
     explanation_note,
     shap_chart,
 )
-from mlopskit.evaluate.shrinkage import (
-    shrunken_rates,
+from mlopskit.evaluate.slices.confirm import (
+    confirm_slices,
 )
-from mlopskit.evaluate.slice_summary import (
+from mlopskit.evaluate.slices.find import (
+    find_slices,
+    in_words,
+    least_factor,
+    slice_mask,
+)
+from mlopskit.evaluate.slices.found import (
+    SliceFeatures,
+    show_slices,
+    slice_features,
+    slice_rows,
+    tabular,
+    worst_slices,
+)
+from mlopskit.evaluate.slices.reasons import (
+    slice_reasons,
+)
+from mlopskit.evaluate.slices.reasons_words import (
+    show_evidence,
+    show_slice_reasons,
+)
+from mlopskit.evaluate.slices.summary import (
     group_criteria_note,
     judge_by_group,
     summarise_slices,
     worst_note,
 )
-from mlopskit.evaluate.slices import (
-    find_slices,
-    in_words,
-    least_factor,
-    slice_mask,
+from mlopskit.evaluate.slices.tested import (
+    confirmed_slices,
+    count_uses,
+    show_confirmed,
+    uses_note,
 )
 from mlopskit.evaluate.summary import (
     calibration_note,
@@ -125,12 +150,6 @@ from mlopskit.evaluate.summary import (
     scored_note,
     summarise_evaluation,
 )
-from mlopskit.evaluate.tested_slices import (
-    confirmed_slices,
-    count_uses,
-    show_confirmed,
-    uses_note,
-)
 
 __all__ = [
     "Explanation",
@@ -139,6 +158,7 @@ __all__ = [
     "Verdict",
     "baseline_gains",
     "baseline_predictions",
+    "calibration_by_column",
     "calibration_by_group",
     "calibration_chart",
     "calibration_error",
@@ -165,6 +185,7 @@ __all__ = [
     "gain_metrics",
     "gains_chart",
     "gains_note",
+    "group_calibration_chart",
     "group_criteria_note",
     "group_metrics",
     "groups_chart",
@@ -184,6 +205,7 @@ __all__ = [
     "metrics_note",
     "mitigation_note",
     "mitigations_chart",
+    "pairs_heatmap",
     "precision_recall_chart",
     "precision_recall_curve",
     "published_figures",
@@ -198,20 +220,26 @@ __all__ = [
     "shap_rows",
     "show_confirmed",
     "show_disparities",
+    "show_evidence",
     "show_fairlearn",
+    "show_group_calibration",
     "show_groups",
     "show_mitigations",
+    "show_slice_reasons",
     "show_slices",
     "shrunken_rates",
     "slice_examples",
     "slice_features",
     "slice_mask",
+    "slice_reasons",
     "slice_rows",
     "summarise_evaluation",
     "summarise_slices",
     "tabular",
     "tally_calibration",
     "tally_metrics",
+    "threshold_rates",
+    "threshold_rates_chart",
     "uses_note",
     "verdict_table",
     "worst_note",

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mlopskit.errors import MlopskitError, listing, nearest
-from mlopskit.evaluate.slices import slice_mask
+from mlopskit.evaluate.slices.find import slice_mask
 
 ORDERS = {
     "score": "score on validation rows",
@@ -116,7 +116,7 @@ def conditions(name: str, values: Mapping[str, Iterable[str]]) -> dict[str, str]
     Parameters
     ----------
     name : str
-        As from `mlopskit.evaluate.slices.in_words`.
+        As from `mlopskit.evaluate.slices.find.in_words`.
     values : mapping of str to iterable of str
         The values of each column; both may hold ``and`` and ``=`` themselves.
 

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import special
 
 from mlopskit.errors import MetricError, listing, nearest
-from mlopskit.evaluate.grouped import OVERALL
+from mlopskit.evaluate.groups.grouped import OVERALL
 from mlopskit.intervals import wilson
 from mlopskit.metrics import ESTIMATED, NOT_ESTIMATED
 from mlopskit.metrics.estimates import FEWEST

@@ -1,0 +1,1 @@
+"""Mitigation: what lowers a gap between groups, side by side, and what each costs."""

@@ -1,0 +1,1 @@
+"""Slices: where the model errs most, found exactly on validation rows, confirmed or not on test rows, and why."""

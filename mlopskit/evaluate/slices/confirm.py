@@ -1,0 +1,140 @@
+"""Confirmation: whether slices found on some rows are worse on others too.
+
+The worst of thousands of slices look bad on the rows they were found on, whatever the truth. So each is tested once
+on rows that had no part in the search, against all rows outside it. The claim, after controlling the false discovery
+rate: of the confirmed slices at most 5 % are expected to be no worse than the rest; not each single one, not a cause,
+not worse than its parent. Those that are not confirmed stay listed, with the power that the test had.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from mlopskit.errors import DataError, MlopskitError
+from mlopskit.evaluate.slices.find import checked_errors, slice_mask
+from mlopskit.intervals import adjust
+
+_FEWEST = 10
+
+
+def confirm_slices(
+    slices: pd.DataFrame,
+    features: pd.DataFrame,
+    errors: npt.ArrayLike,
+    *,
+    level: float = 0.05,
+    method: Literal["bh", "by"] = "bh",
+    direction: Literal["worse", "better"] = "worse",
+) -> pd.DataFrame:
+    """Test slices on rows that had no part in finding them.
+
+    Parameters
+    ----------
+    slices : DataFrame
+        As from `find_slices`: each mapping, and the mean error found.
+    features : DataFrame, shape (n, m)
+        The same columns, coded alike, of other rows.
+    errors : array_like, shape (n,)
+        One non-negative number a row; 0/1 errors are tested by Fisher's exact test, others by Welch's t, both
+        one-sided.
+    level : float
+        False discovery rate.
+    method : str
+        ``bh`` (Benjamini and Hochberg) or ``by`` (Benjamini and Yekutieli, valid under any dependence).
+    direction : str
+        What is tested: that a slice is ``worse`` than the rest, or ``better``.
+
+    Returns
+    -------
+    DataFrame
+        The slices with n_test, error_test, error_rest, p_value, adjusted, confirmed, power (the chance that this
+        test, before adjusting, would have found an excess as large as the one found first) and status: ``confirmed``,
+        ``not confirmed`` or ``could not test`` (fewer than 10 test rows in the slice or outside it). p-values are
+        adjusted over all slices that could be tested.
+
+    Raises
+    ------
+    DataError
+        When the lengths differ, an error is negative, missing or infinite, or a column of a slice is not there.
+    MlopskitError
+        When the direction or the method is unknown.
+
+    Examples
+    --------
+    >>> found = pd.DataFrame({"slice": [{"town": "b"}], "level": [1], "n": [50], "error": [0.5], "score": [1.0]})
+    >>> rows = pd.DataFrame({"town": ["a"] * 50 + ["b"] * 50})
+    >>> confirm_slices(found, rows, [0] * 45 + [1] * 5 + [0] * 25 + [1] * 25)["status"].tolist()
+    ['confirmed']
+    """
+    if direction not in ("worse", "better"):
+        raise MlopskitError(f"direction = {direction!r} is unknown; choose worse or better.")
+    values = checked_errors(errors, len(features))
+    _refuse_strangers(slices, features)
+    binary = bool(np.all((values == 0) | (values == 1)))
+    sign = 1 if direction == "worse" else -1
+    rows = [
+        _tested(slice_mask(features, chosen), values, float(found), level, binary=binary, sign=sign)
+        for chosen, found in zip(slices["slice"], slices["error"], strict=True)
+    ]
+    names = ["n_test", "error_test", "error_rest", "p_value", "power"]
+    result = pd.concat([slices.reset_index(drop=True), pd.DataFrame(rows, columns=names)], axis=1)
+    result["adjusted"] = adjust(result["p_value"].to_numpy(float), method=method)
+    result["confirmed"] = (result["adjusted"] <= level).to_numpy(bool)
+    untested = result["p_value"].isna()
+    result["status"] = np.where(untested, "could not test", np.where(result["confirmed"], "confirmed", "not confirmed"))
+    return result[[*slices.columns, *names[:4], "adjusted", "confirmed", "power", "status"]]
+
+
+def _refuse_strangers(slices: pd.DataFrame, features: pd.DataFrame) -> None:
+    missing = sorted({str(name) for chosen in slices["slice"] for name in chosen if name not in features.columns})
+    if missing:
+        raise DataError(
+            f"Slices speak of {', '.join(missing)}, which these rows do not have; they have "
+            f"{', '.join(map(str, features.columns))}. Give the columns that the slices were found on."
+        )
+
+
+def _tested(
+    inside: Any, values: Any, found: float, level: float, *, binary: bool, sign: int
+) -> tuple[int, float, float, float, float]:
+    own, rest = values[inside], values[~inside]
+    mean, mean_rest = (float(part.mean()) if len(part) else np.nan for part in (own, rest))
+    if min(len(own), len(rest)) < _FEWEST:
+        return len(own), mean, mean_rest, np.nan, np.nan
+    p_value, power = (_fisher if binary else _welch)(own, rest, found, level, sign)
+    return len(own), mean, mean_rest, p_value, power
+
+
+def _fisher(own: Any, rest: Any, found: float, level: float, sign: int) -> tuple[float, float]:
+    """Chance of so many errors in the slice, or so few, were errors dealt at random over all rows (hypergeometric)."""
+    wrong, total = int(own.sum()), len(own) + len(rest)
+    dealt = total, wrong + int(rest.sum()), len(own)
+    p_value = float(stats.hypergeom.sf(wrong - 1, *dealt) if sign > 0 else stats.hypergeom.cdf(wrong, *dealt))
+    base = float(rest.mean())
+    pooled = (found * len(own) + base * len(rest)) / total
+    null = np.sqrt(pooled * (1 - pooled) * (1 / len(own) + 1 / len(rest)))
+    spread = np.sqrt(found * (1 - found) / len(own) + base * (1 - base) / len(rest))
+    return min(p_value, 1.0), _power(sign * (found - base), null, spread, level)
+
+
+def _welch(own: Any, rest: Any, found: float, level: float, sign: int) -> tuple[float, float]:
+    spread = float(np.sqrt(own.var(ddof=1) / len(own) + rest.var(ddof=1) / len(rest)))
+    excess, hoped = sign * float(own.mean() - rest.mean()), sign * (found - float(rest.mean()))
+    if spread == 0:
+        return (0.0 if excess > 0 else 1.0), float(hoped > 0)
+    side: Literal["greater", "less"] = "greater" if sign > 0 else "less"
+    p_value = float(stats.ttest_ind(own, rest, equal_var=False, alternative=side).pvalue)
+    return p_value, _power(hoped, spread, spread, level)
+
+
+def _power(excess: float, null: float, spread: float, level: float) -> float:
+    """Normal approximation of the chance that the test finds this excess; not known where none was found."""
+    if not np.isfinite(excess):
+        return np.nan
+    reach = excess - stats.norm.ppf(1 - level) * null
+    return float(stats.norm.cdf(reach / spread)) if spread > 0 else float(reach > 0)
