@@ -25,8 +25,8 @@ from mlopskit.runner.catalogue import find_run, list_runs
 tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
 
 COMMANDS = (
-    "new", "run", "params", "lab", "runs", "show", "report", "card", "verify", "diff", "tag", "pin", "unpin", "prune",
-    "check",
+    "new", "run", "params", "lab", "runs", "show", "report", "card", "verify", "diff", "site", "tag", "pin", "unpin",
+    "prune", "check",
 )  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from mlopskit.cli.app import app
 
 REPO = Path(__file__).resolve().parents[1]
 COMMANDS = [
-    "new", "run", "params", "lab", "runs", "show", "report", "card", "verify", "diff", "tag", "pin", "unpin", "prune",
-    "check",
+    "new", "run", "params", "lab", "runs", "show", "report", "card", "verify", "diff", "site", "tag", "pin", "unpin",
+    "prune", "check",
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mlopskit import __version__
-from mlopskit.cli import card, compare, history, project, run, shelf, verify
+from mlopskit.cli import card, compare, history, project, run, shelf, site, verify
 
 app = typer.Typer(
     name="mlopskit",
@@ -29,6 +29,7 @@ app.command("report")(history.report)
 app.command("card")(card.card)
 app.command("verify")(verify.verify)
 app.command("diff")(compare.diff)
+app.command("site")(site.site)
 app.command("tag")(shelf.tag)
 app.command("pin")(shelf.pin)
 app.command("unpin")(shelf.unpin)

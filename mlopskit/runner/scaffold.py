@@ -26,6 +26,7 @@ EXAMPLES = ("income", "mortgage", "digits")
 
 _IGNORED = """# runs are made again from what is committed; data may be personal
 runs/
+site/
 data/
 __pycache__/
 .ipynb_checkpoints/

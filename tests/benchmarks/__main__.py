@@ -11,6 +11,7 @@ import groups
 import ledger
 import pipeline
 import saving
+import sites
 import slices
 import small
 
@@ -26,6 +27,8 @@ def main() -> None:
         print(small.measure_unchanged(Path(folder) / "whole" / "ours", rounds=rounds))  # noqa: T201
         print("\nThe income example with 200 runs in its ledger")  # noqa: T201
         print(ledger.measure(Path(folder) / "whole" / "ours", Path(folder) / "ledger", rounds=rounds))  # noqa: T201
+        print("\nA site of 500 runs")  # noqa: T201
+        print(sites.measure(Path(folder) / "site", rounds=rounds, project=Path(folder) / "whole" / "ours"))  # noqa: T201
         print("\nSix notebooks that import pandas, scikit-learn, matplotlib and shap")  # noqa: T201
         print(small.measure(Path(folder) / "six", rounds=rounds))  # noqa: T201
         print("\n100 cells after one 10 MB output")  # noqa: T201

@@ -1,0 +1,144 @@
+"""What the site says of one run in one line, and by what it tells that the run has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mlopskit.runner.catalogue import began
+from mlopskit.runner.compare_measures import Measured
+from mlopskit.runner.findings import is_met
+from mlopskit.runner.manifest import FILE
+from mlopskit.runner.site.reading import Reading
+from mlopskit.runs.presence import is_running
+
+COPIED = ("report.html", "model_card.html", "data_card.html")
+"""Self-contained pages of a run that the site takes as they are."""
+
+_RANK = {"met": 2, "undecided": 1}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The first figure of the evaluation; low and high are None where it has no interval."""
+
+    label: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run as the index lists it.
+
+    Attributes
+    ----------
+    name, project, question : str
+        The run, its project, and the question that it answers.
+    status : str
+        As `mlopskit runs` tells it.
+    began : str
+        When it began, ISO 8601, UTC.
+    headline : Headline or None
+        Its first figure.
+    met, criteria : int
+        Acceptance criteria met, and judged.
+    missed : tuple of (name, status)
+        Criteria that stand in the way.
+    alerts : int
+        Alerts that monitoring raised.
+    files : tuple of str
+        The pages that were copied.
+    """
+
+    name: str
+    project: str
+    question: str
+    status: str
+    began: str
+    headline: Headline | None
+    met: int
+    criteria: int
+    missed: tuple[tuple[str, str], ...]
+    alerts: int
+    files: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data that JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> Entry:
+        """Read it back from plain data.
+
+        Raises
+        ------
+        TypeError, KeyError, ValueError
+            When it is in another form.
+        """
+        headline = said["headline"]
+        return cls(
+            **{
+                **said,
+                "headline": None if headline is None else Headline(**headline),
+                "missed": tuple((str(name), str(status)) for name, status in said["missed"]),
+                "files": tuple(name for name in said["files"] if name in COPIED),
+            }
+        )
+
+
+def fingerprint(folder: Path) -> str:
+    """Return what changes when a run or one of its pages does: sizes and times of the files, and whether it runs."""
+    return " ".join([*(_stamp(folder / name) for name in (FILE, *COPIED)), "running" if is_running(folder) else ""])
+
+
+def _stamp(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError:
+        return "-"
+    return f"{found.st_size}:{found.st_mtime_ns}"
+
+
+def entry_of(run: Reading) -> Entry:
+    """Return what the index says of a run, of a damaged one as much as can be read."""
+    criteria, project = run.entries("criteria"), run.record("scope/project.json")
+    judged = _judged(criteria)
+    return Entry(
+        name=run.folder.name,
+        project=str(run.said.get("project") or project.get("name") or ""),
+        question=str(project.get("question") or ""),
+        status="running" if is_running(run.folder) else run.status,
+        began=began(run.folder, run.said).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        headline=_headline(run.table("headline")),
+        met=sum(good for good, _ in judged.values()),
+        criteria=len(judged),
+        missed=tuple((name, status) for name, (good, status) in judged.items() if not good),
+        alerts=len(run.entries("alerts")),
+        files=tuple(name for name in COPIED if (run.folder / name).is_file()),
+    )
+
+
+def _judged(criteria: list[dict[str, Any]]) -> dict[str, tuple[bool, str]]:
+    """Return criterion → whether it lets the run pass, and its status; of several rows of one the worst counts."""
+    found: dict[str, tuple[bool, str]] = {}
+    for row in criteria:
+        name, status = str(row.get("name")), str(row.get("status"))
+        one = is_met({**row, "status": status}), status
+        found[name] = min(one, found.get(name, one), key=lambda item: (item[0], rank(item[1])))
+    return found
+
+
+def rank(status: str) -> int:
+    """Return the rank of a criterion's status, the gravest lowest."""
+    return _RANK.get(status, 0)
+
+
+def _headline(said: Mapping[str, Any]) -> Headline | None:
+    measured = Measured.from_row(said)
+    if measured.value is None:
+        return None
+    return Headline(str(said.get("label") or "figure"), measured.value, measured.low, measured.high)
