@@ -21,8 +21,8 @@ from mlopskit.cli import shelf as commands
 from mlopskit.errors import RunError, UsageError
 from mlopskit.runner import leftovers, marks
 from mlopskit.runner.catalogue import choose, list_runs
-from mlopskit.runner.presence import present
 from mlopskit.runner.shelf import REMOVED, Rules, plan_pruning, prune
+from mlopskit.runs.presence import present
 
 NOW = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
 

@@ -10,13 +10,19 @@ from typing import Annotated
 
 import typer
 
-from mlopskit.cli import words
-from mlopskit.cli.options import ProjectOption, project_folder
+from mlopskit.cli.hygiene import examine_files, strip, tell
+from mlopskit.cli.newphase import new_phase
+from mlopskit.cli.options import ProjectOption, complete_phase, project_folder
 from mlopskit.errors import MlopskitError, UsageError
 
 
 def new(
-    name: Annotated[str | None, typer.Argument(help="Folder to make; its last part is the project's name.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Folder to make; its last part is the project's name. Or the word phase.")
+    ] = None,
+    phase: Annotated[
+        str | None, typer.Argument(metavar="PHASE", help="After the word phase: the name of the phase to add.")
+    ] = None,
     example: Annotated[str | None, typer.Option(help="Start from bundled data: income, mortgage or digits.")] = None,
     data: Annotated[Path | None, typer.Option(help="Start from a file: Parquet, CSV, TSV or JSON lines.")] = None,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="With --data: the column to predict.")] = None,
@@ -24,13 +30,26 @@ def new(
     notebooks_only: Annotated[
         bool, typer.Option(help="With --here: put missing notebooks back, nothing else.")
     ] = False,
+    after: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PHASE", help="With phase: what it comes after and reads.", autocompletion=complete_phase),
+    ] = None,
+    project: ProjectOption = None,
 ) -> None:
-    """Make a project: mlops.toml, the notebooks, and what git should ignore.
+    """Make a project (mlops.toml, the notebooks, what git should ignore), or add a phase of your own to one.
 
     Example: mlopskit new my-project --data incomes.csv --target income
+
+    Example: mlopskit new phase fairness_review --after evaluate
+
+    A project that is to be called phase: mlopskit new ./phase
     """
     from mlopskit.runner.scaffold import EXAMPLES, make_from_data, make_from_example
 
+    if name == "phase" or phase is not None or after or project is not None:
+        others = example is not None or data is not None or target is not None or here or notebooks_only
+        new_phase(name, phase, after=after or [], project=project, others=others)
+        return
     _refuse_mixture(name, example, data, target, here=here, notebooks_only=notebooks_only)
     if notebooks_only:
         _restore()
@@ -102,43 +121,52 @@ def lab(
     os.execv(sys.executable, command)  # noqa: S606  JupyterLab takes this process over
 
 
-def check(project: ProjectOption = None) -> int:
+def check(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Look at these notebooks and project files only, as if they were to be committed."),
+    ] = None,
+    project: ProjectOption = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="First strip outputs and counts from notebooks; all else stays as it is.")
+    ] = False,
+    staged: Annotated[
+        bool, typer.Option("--staged", help="Look at what is staged in git only: for a pre-commit hook.")
+    ] = False,
+) -> int:
     """Tell what is wrong with project file, notebooks, data and environment, without running anything.
 
-    Example: mlopskit check
+    Also what should not get into git: outputs, secrets, absolute paths, cells that only work out of order.
+
+    Example: mlopskit check --fix
     """
+    if files or staged:
+        return examine_files(files or [], fix=fix, staged=staged)
+    folder = project_folder(project)
+    return tell(_findings(folder, fix=fix))
+
+
+def _findings(folder: Path, *, fix: bool) -> list[tuple[str, str, str]]:
     from mlopskit.cli.checks import data_problems, scope_problems
     from mlopskit.runner.graph import graph, with_phase_parameters
     from mlopskit.runner.health import environment_findings, notebook_findings
+    from mlopskit.runner.hygiene import notebook_names, project_hygiene
     from mlopskit.scope import PROJECT_FILE, Scope, open_questions
 
-    folder = project_folder(project)
     findings: list[tuple[str, str, str]] = []
     try:
         scope = Scope.load(folder / PROJECT_FILE)
+        phases = graph(scope.phase)
+        if fix:
+            strip(folder, notebook_names(folder, phases))
         findings += [("issue", PROJECT_FILE, problem) for problem in scope_problems(scope, folder)]
         findings += [
             ("open", PROJECT_FILE, f"[{item.table}] {item.key}: {item.question}") for item in open_questions(scope)
         ]
-        findings += notebook_findings(
-            folder, with_phase_parameters(scope.phase, scope.parameters), phases=graph(scope.phase)
-        )
+        findings += notebook_findings(folder, with_phase_parameters(scope.phase, scope.parameters), phases=phases)
+        findings += project_hygiene(folder, phases)
         fatal, remarks = data_problems(folder, scope)
         findings += [("issue", "data", text) for text in fatal] + [("note", "data", text) for text in remarks]
     except MlopskitError as error:
         findings.append(("issue", PROJECT_FILE, str(error)))
-    findings += environment_findings()
-    return _tell(findings)
-
-
-def _tell(findings: list[tuple[str, str, str]]) -> int:
-    issues = sum(kind == "issue" for kind, _, _ in findings)
-    marks = {"issue": "✗", "open": "?", "note": "·"}
-    for kind, where, text in findings:
-        lines = text.splitlines() or [""]
-        typer.echo(f"{marks[kind]} {where}: {words.safe(lines[0])}")
-        for line in lines[1:]:
-            typer.echo(f"  {words.safe(line)}")
-    questions = sum(kind == "open" for kind, _, _ in findings)
-    typer.echo(f"{issues} issue{'s' if issues != 1 else ''}, {questions} open question{'s' if questions != 1 else ''}.")
-    return 1 if issues else 0
+    return findings + environment_findings()

@@ -1,4 +1,4 @@
-"""Looking around in JupyterLab: the map of the lifecycle, the runs of a project, and single runs to explore by hand.
+"""Looking around and running in JupyterLab: the map of the lifecycle, the runs of a project, single runs by hand.
 
 What explores a single run needs ipywidgets and the phase that made it; both are imported when it is first used.
 """
@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any
 from mlopskit.explore.overview import compare, criteria, lifecycle, runs, ways
 
 if TYPE_CHECKING:
+    from mlopskit.explore.form_widget import new_run
+    from mlopskit.explore.run_widget import runner
     from mlopskit.explore.slice_widget import slices
     from mlopskit.explore.threshold_widget import thresholds
 
-_HOMES = {"slices": "mlopskit.explore.slice_widget", "thresholds": "mlopskit.explore.threshold_widget"}
+_HOMES = {
+    "new_run": "mlopskit.explore.form_widget",
+    "runner": "mlopskit.explore.run_widget",
+    "slices": "mlopskit.explore.slice_widget",
+    "thresholds": "mlopskit.explore.threshold_widget",
+}
 
-__all__ = ["compare", "criteria", "lifecycle", "runs", "slices", "thresholds", "ways"]
+__all__ = ["compare", "criteria", "lifecycle", "new_run", "runner", "runs", "slices", "thresholds", "ways"]
 
 
 def __getattr__(name: str) -> Any:

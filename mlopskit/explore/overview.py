@@ -1,6 +1,6 @@
 """The overview that a person starts from: where a project stands, read from the manifests of its runs.
 
-Nothing is computed here and no run is started: the tables say which command does what.
+Nothing is computed here and no run is started: that is `mlopskit.explore.runner`'s affair.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def runs(project: Path, *, rows: int = 15) -> Table:
     rows : int
         How many are shown.
     """
-    found = [_row(folder, manifest) for folder, manifest in _manifests(project)]
+    found = [_row(folder, manifest) for folder, manifest in manifests(project)]
     empty = {"run": "none yet: `mlopskit run` makes one"}
     return table(pd.DataFrame(found or [empty]), rows=rows, digits=1, caption=_counted(len(found)))
 
@@ -70,7 +70,7 @@ def criteria(project: Path, run: str = "") -> Table:
     RunError
         When there is no run of that name.
     """
-    if not run and not _manifests(project):
+    if not run and not manifests(project):
         return table(pd.DataFrame({"criteria": ["no run yet"]}))
     manifest = _manifest(project, run)
     columns = ["name", "status", "value", "low", "high", "bound"]
@@ -87,7 +87,7 @@ def compare(project: Path, first: str = "", second: str = "") -> Table:
     RunError
         When a named run does not exist, or there are fewer than two runs to compare.
     """
-    names = [folder.name for folder, _ in _manifests(project)]
+    names = [folder.name for folder, _ in manifests(project)]
     if not first and not second and len(names) < 2:
         return table(pd.DataFrame({"comparison": ["two finished runs are needed; there are " + str(len(names))]}))
     older, newer = second or names[1], first or names[0]
@@ -102,6 +102,7 @@ def compare(project: Path, first: str = "", second: str = "") -> Table:
 def ways() -> Table:
     """List the ways to run, look and compare, each with its command."""
     rows = [
+        ("run all or part, here", "explore.runner(project)"),
         ("run everything in batch", "mlopskit run"),
         ("change one thing", "mlopskit run -p model.seed=1"),
         ("run from one phase on", "mlopskit run --from evaluate"),
@@ -130,7 +131,8 @@ def _lifecycle_words() -> str:
     return f"The lifecycle in seven phases. {steps} From monitoring, arrows lead back to every earlier phase."
 
 
-def _manifests(project: Path) -> list[tuple[Path, dict[str, Any]]]:
+def manifests(project: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """Return the runs of a project with their manifests, newest first; what cannot be read is left out."""
     folders = sorted((project / "runs").glob("*/run.json"), reverse=True)
     return [(path.parent, manifest) for path in folders if (manifest := _load(path))]
 
@@ -143,7 +145,7 @@ def _load(path: Path) -> Any:
 
 
 def _manifest(project: Path, run: str) -> dict[str, Any]:
-    known = {folder.name: manifest for folder, manifest in _manifests(project)}
+    known = {folder.name: manifest for folder, manifest in manifests(project)}
     if not run and known:
         return next(iter(known.values()))
     if run not in known:

@@ -12,7 +12,7 @@ from typing import Any
 from mlopskit.errors import RunError
 from mlopskit.runner import manifest, marks
 from mlopskit.runner.findings import is_met
-from mlopskit.runner.presence import is_running
+from mlopskit.runs.presence import is_running
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from mlopskit.runner import presence
+from mlopskit.runs import presence
 
 VERIFY = ".verify-"
 """How the folders begin that verifications work in."""

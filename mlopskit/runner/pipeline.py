@@ -26,10 +26,10 @@ from mlopskit.runner.manifest import ENDED_WELL, Manifest, PhaseEntry
 from mlopskit.runner.outcome import Outcome, judge
 from mlopskit.runner.phases import Phase, ancestors, parents
 from mlopskit.runner.planning import Plan
-from mlopskit.runner.presence import present
 from mlopskit.runner.warm import ForkServer
 from mlopskit.runner.worker import Worker
 from mlopskit.runs import read_trace
+from mlopskit.runs.presence import present
 
 Event = Mapping[str, Any]
 Listener = Callable[[Event], None]

@@ -17,12 +17,13 @@ from typing import Any
 
 from mlopskit.errors import RunError
 from mlopskit.params import Parameter, resolve
-from mlopskit.runner import leftovers, manifest, presence, programs, warm
+from mlopskit.runner import leftovers, manifest, programs, warm
 from mlopskit.runner.compare_runs import Side
 from mlopskit.runner.overrides import Parameters, look_up_secrets
 from mlopskit.runner.phases import Phase
 from mlopskit.runner.pipeline import execute
 from mlopskit.runner.planning import Plan, plan
+from mlopskit.runs import presence
 
 Listener = Callable[[Mapping[str, Any]], None]
 

@@ -18,8 +18,8 @@ from mlopskit.params import portable
 from mlopskit.runner import manifest
 from mlopskit.runner.catalogue import find_run
 from mlopskit.runner.overrides import Parameters
-from mlopskit.runner.presence import is_running
 from mlopskit.runs import is_finished, latest_run, read_trace, written
+from mlopskit.runs.presence import is_running
 
 _FICLONE = 0x40049409
 

@@ -21,7 +21,7 @@ from mlopskit.errors import RunError, UsageError
 from mlopskit.runner import leftovers, marks
 from mlopskit.runner.catalogue import began, list_folders
 from mlopskit.runner.manifest import load
-from mlopskit.runner.presence import is_running
+from mlopskit.runs.presence import is_running
 from mlopskit.scope import PROJECT_FILE
 
 REMOVED = ".removed"

@@ -23,7 +23,6 @@ from mlopskit.runner.graph import graph
 from mlopskit.runner.likeness import STANDARD, Likeness, Tolerance, compare
 from mlopskit.runner.likeness_cells import compare_cells
 from mlopskit.runner.phases import Phase
-from mlopskit.runner.presence import is_running
 from mlopskit.runner.repetition import (
     ENVIRONMENT,
     Listener,
@@ -34,6 +33,7 @@ from mlopskit.runner.repetition import (
     workplace,
 )
 from mlopskit.runs import written
+from mlopskit.runs.presence import is_running
 from mlopskit.scope import PROJECT_FILE, Scope
 
 

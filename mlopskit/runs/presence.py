@@ -33,7 +33,11 @@ def present(folder: Path) -> Iterator[None]:
 
 def is_running(folder: Path) -> bool:
     """Tell whether a process holds the lock of a run folder."""
-    path = folder / FILE
+    return is_locked(folder / FILE)
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a process holds the lock of a file; no file, or no locks here, count as not."""
     if not path.is_file():
         return False
     try:
