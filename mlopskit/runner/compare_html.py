@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from mlopskit.artefacts import write_text
 from mlopskit.runner.compare import Comparison
+from mlopskit.runner.pages import templates
 from mlopskit.share import share
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -40,17 +41,10 @@ def write_html(comparison: Comparison, path: Path) -> Path:
 
 def page(comparison: Comparison) -> str:
     """Return the page as HTML text."""
-    import jinja2
     from markupsafe import Markup
 
     folder = share("templates/report")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("report")
     environment.filters.update(number=number, short=short, drawing=drawing)
     style = Markup((folder / "report.css").read_text(encoding="utf-8"))  # noqa: S704 (ours)
     return environment.get_template("compare.html.j2").render(diff=comparison, style=style, policy=POLICY)

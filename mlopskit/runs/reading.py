@@ -103,7 +103,7 @@ class PhaseArtefacts:
                 "artefact": Path(file).stem,
                 "kind": _KINDS.get(Path(file).suffix, "folder"),
                 "size": _size(record.bytes),
-                "content digest": "measures time" if record.volatile else record.digest[:12],
+                "content digest": "differs from run to run" if record.volatile else record.digest[:12],
             }
             for file, record in records
         ]

@@ -97,4 +97,4 @@ class Artefacts:
 
     @staticmethod
     def _digest(record: Record) -> str:
-        return "measures time, so it differs from run to run" if record.volatile else record.digest[:12]
+        return "differs from run to run" if record.volatile else record.digest[:12]

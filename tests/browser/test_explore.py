@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import runpy
-import secrets
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +28,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     if not JUPYTER.CHROMIUM.exists():
         JUPYTER.MISSING("Chromium")
     home = tmp_path_factory.mktemp("lab")
-    project, token, port = home / "explored", secrets.token_hex(16), JUPYTER.free_port()
+    project = home / "explored"
     EXPLORED.make(project)
     (project / "notebooks").mkdir()
     cells = [
@@ -41,19 +37,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         TINY.code("slices = explore.slices(run)\nslices", name="slices"),
     ]
     (project / "notebooks" / NOTEBOOK).write_text(json.dumps(TINY.notebook(cells)), encoding="utf-8")
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("MLOPSKIT_", "JUPYTER", "JPY"))}
-    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "IPYTHONDIR")
-    clean |= {name: str(home / name.lower()) for name in places} | {"JUPYTER_TOKEN": token}
-    serve = [sys.executable, "-m", "mlopskit", "lab", "--no-browser", "--project", str(project), "--port", str(port)]
-    own = ["--", "--ip=127.0.0.1", "--allow-root", "--ServerApp.port_retries=0"]
-    with (home / "log").open("wb") as log:
-        server = subprocess.Popen([*serve, *own], env=clean, stdout=log, stderr=log, cwd=project)
-    try:
-        JUPYTER.wait_for(f"http://127.0.0.1:{port}/api", server, home / "log")
-        yield SimpleNamespace(project=project, address=f"http://127.0.0.1:{port}", token=token)
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
+    with JUPYTER.LAB["serve"](project, home) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")

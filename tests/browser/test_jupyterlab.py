@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import runpy
-import secrets
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
@@ -24,6 +17,7 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+LAB = runpy.run_path(str(Path(__file__).with_name("lab.py")))
 MISSING = runpy.run_path(str(Path(__file__).parents[1] / "conftest.py"))["missing"]
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 IDLE = f"document.querySelector('{PANEL} .jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'"
@@ -39,63 +33,23 @@ FAULTS = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='app
 pytestmark = pytest.mark.browser
 
 
-@dataclass(frozen=True)
-class Lab:
-    """A JupyterLab that serves one project."""
-
-    project: Path
-    address: str
-    token: str
-
-
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A project in which only scope was run, opened with `mlopskit lab`; nothing of the user's settings is touched."""
     if not CHROMIUM.exists():
         MISSING("Chromium")
     home = tmp_path_factory.mktemp("lab")
-    project, token, port = home / "income", secrets.token_hex(16), free_port()
-    environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(("MLOPSKIT_", "JUPYTER", "JPY"))
-    }
-    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "IPYTHONDIR")
-    environment |= {name: str(home / name.lower()) for name in places} | {"JUPYTER_TOKEN": token}
-    mlopskit = [sys.executable, "-m", "mlopskit"]
+    project = home / "income"
     for command in (["new", str(project)], ["run", "--only", "scope", "--project", str(project)]):
-        done = subprocess.run([*mlopskit, *command], capture_output=True, text=True, env=environment, check=False)
+        mlopskit = [sys.executable, "-m", "mlopskit", *command]
+        done = subprocess.run(mlopskit, capture_output=True, text=True, env=LAB["environment"](home), check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-    serve = [*mlopskit, "lab", "--no-browser", "--project", str(project), "--port", str(port)]
-    own = ["--", "--ip=127.0.0.1", "--allow-root", "--ServerApp.port_retries=0"]
-    with (home / "log").open("wb") as log:
-        server = subprocess.Popen([*serve, *own], env=environment, stdout=log, stderr=log, cwd=project)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/api", server, home / "log")
-        yield Lab(project, f"http://127.0.0.1:{port}", token)
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
-        try:
-            urlopen(url, timeout=5).close()
-        except (URLError, ConnectionError, TimeoutError):
-            assert server.poll() is None, log.read_text()
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail(f"JupyterLab did not answer within 30 seconds:\n{log.read_text()}")
+    with LAB["serve"](project, home) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")
-def page(lab: Lab) -> Iterator[Any]:
+def page(lab: Any) -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
@@ -104,7 +58,7 @@ def page(lab: Lab) -> Iterator[Any]:
         browser.close()
 
 
-def run_all(page: Any, lab: Lab, notebook: str) -> Any:
+def run_all(page: Any, lab: Any, notebook: str) -> Any:
     """Open a notebook, choose *Run, Run All Cells*, and return its panel when every cell has run."""
     page.goto(f"{lab.address}/lab/tree/notebooks/{notebook}?reset&token={lab.token}")
     page.locator(f"{PANEL} {READY}").first.wait_for()
@@ -117,7 +71,7 @@ def run_all(page: Any, lab: Lab, notebook: str) -> Any:
     return page.locator(PANEL)
 
 
-def test_overview_shows_the_map_the_runs_and_the_tone_of_a_note(page: Any, lab: Lab) -> None:
+def test_overview_shows_the_map_the_runs_and_the_tone_of_a_note(page: Any, lab: Any) -> None:
     panel = run_all(page, lab, "0_overview.ipynb")
     assert panel.locator("svg[role=img]").bounding_box()["height"] > 200
     assert panel.locator("svg[role=img] text", has_text="monitor").is_visible()
@@ -128,7 +82,7 @@ def test_overview_shows_the_map_the_runs_and_the_tone_of_a_note(page: Any, lab: 
     assert panel.locator(FAULTS).count() == 0
 
 
-def test_a_phase_run_by_hand_shows_itself_and_ends_as_in_a_run(page: Any, lab: Lab) -> None:
+def test_a_phase_run_by_hand_shows_itself_and_ends_as_in_a_run(page: Any, lab: Any) -> None:
     panel = run_all(page, lab, "1_scope.ipynb")
     assert panel.locator("table.mlopskit-table").first.is_visible()
     assert panel.locator(FAULTS).count() == 0

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import runpy
-import secrets
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,24 +29,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     if not JUPYTER.CHROMIUM.exists():
         JUPYTER.MISSING("Chromium")
     home = tmp_path_factory.mktemp("lab")
-    project, token, port = home / "tiny", secrets.token_hex(16), JUPYTER.free_port()
-    gate = home / "gate"
+    project, gate = home / "tiny", home / "gate"
     RUNNING.lay(project, one=RUNNING.WORK, two=GATE.format(gate))
     shutil.copy(HERE.parents[2] / "notebooks" / NOTEBOOK, project / "notebooks" / NOTEBOOK)
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("MLOPSKIT_", "JUPYTER", "JPY"))}
-    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "IPYTHONDIR")
-    clean |= {name: str(home / name.lower()) for name in places} | {"JUPYTER_TOKEN": token}
-    serve = [sys.executable, "-m", "mlopskit", "lab", "--no-browser", "--project", str(project), "--port", str(port)]
-    own = ["--", "--ip=127.0.0.1", "--allow-root", "--ServerApp.port_retries=0"]
-    with (home / "log").open("wb") as log:
-        server = subprocess.Popen([*serve, *own], env=clean, stdout=log, stderr=log, cwd=project)
-    try:
-        JUPYTER.wait_for(f"http://127.0.0.1:{port}/api", server, home / "log")
-        yield SimpleNamespace(project=project, address=f"http://127.0.0.1:{port}", token=token, gate=gate)
-    finally:
-        gate.touch()
-        server.terminate()
-        server.wait(timeout=20)
+    with JUPYTER.LAB["serve"](project, home) as served:
+        try:
+            yield SimpleNamespace(project=project, address=served.address, token=served.token, gate=gate)
+        finally:
+            gate.touch()
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import runpy
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,37 +17,14 @@ from mlopskit.runner.site import build
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+REPORT = runpy.run_path(str(Path(__file__).with_name("test_report.py")))
 MADE = runpy.run_path(str(Path(__file__).parents[1] / "site_runs.py"))
 HOSTILE = MADE["HOSTILE"]
 OLD, MIDDLE, NEW, ODD = "20260101T000000Z-000001", "20260201T000000Z-000002", "20260301T000000Z-000003", '<b>&"#%41 é'
 VERDICTS = {"noise": "inside the noise", "unknown": "cannot be told"}
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed at /usr/bin/chromium"),
-]
-
-
-@dataclass
-class Seen:
-    """What a page did besides showing itself."""
-
-    page: Any
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield browser
-        browser.close()
+pytestmark = REPORT["pytestmark"]
+browser, visit = REPORT["browser"], REPORT["visit"]
 
 
 @pytest.fixture(scope="module")
@@ -74,18 +49,6 @@ def site(shelf: Path) -> str:
     return build(shelf, shelf.parent / "site").index.as_uri()
 
 
-def visit(browser: Any, url: str, **options: Any) -> Seen:
-    """Open a page and write down its requests, errors and console messages."""
-    page = browser.new_context(**options).new_page()
-    page.set_default_timeout(10_000)
-    seen = Seen(page)
-    page.on("request", lambda request: seen.requests.append(request.url))
-    page.on("console", lambda message: seen.complaints.append(message.text))
-    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    page.goto(url)
-    return seen
-
-
 def shown(page: Any) -> list[str]:
     return page.locator(".runs tbody tr:not([hidden])").evaluate_all("rows => rows.map((row) => row.dataset.n)")
 
@@ -98,7 +61,7 @@ def rows_of(page: Any, title: str) -> list[list[str]]:
     return rows.evaluate_all("rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent))")
 
 
-def compared(browser: Any, site: str, before: str, after: str) -> Seen:
+def compared(browser: Any, site: str, before: str, after: str) -> Any:
     seen = visit(browser, site)
     seen.page.get_by_label(f"Compare {before}", exact=True).check()
     seen.page.get_by_label(f"Compare {after}", exact=True).check()

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
-import jinja2
+from jinja2 import Environment
 from markupsafe import Markup
 
 from mlopskit.artefacts import write_text
@@ -21,6 +21,7 @@ from mlopskit.runner.cards.content import Card, Grid
 from mlopskit.runner.cards.drawing import drawn
 from mlopskit.runner.cards.filling import cards
 from mlopskit.runner.cards.markdown import markdown
+from mlopskit.runner.pages import templates
 from mlopskit.runner.report.evidence import Evidence, anchor, load
 from mlopskit.share import share
 
@@ -133,14 +134,8 @@ def _style() -> str:
 
 
 @cache
-def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(share("templates/cards")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def _templates() -> Environment:
+    environment = templates("cards")
     environment.globals.update(anchor=anchor)
     environment.filters["drawn"] = lambda grid: drawn(grid.bars, together=grid.together)
     environment.tests["grid"] = lambda part: isinstance(part, Grid)

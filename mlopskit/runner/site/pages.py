@@ -12,11 +12,12 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
+from jinja2 import Environment
 from markupsafe import Markup
 
 from mlopskit import __version__
 from mlopskit.runner.marks import Marks
+from mlopskit.runner.pages import templates
 from mlopskit.runner.report import marks as drawn
 from mlopskit.runner.report.page import moment, plainly
 from mlopskit.runner.site.chart import charts, figure
@@ -153,14 +154,8 @@ def status(name: Any) -> Markup:
 
 
 @cache
-def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(share("templates/site")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def _templates() -> Environment:
+    environment = templates("site")
     environment.filters.update(
         status=status,
         number=drawn.number,
