@@ -240,6 +240,9 @@ def _column(column: pd.Series[Any], *, digits: int) -> list[str]:
     if whole:
         values = [int(value) if np.isfinite(value) else value for value in values]
     written = [format_value(value, digits=digits) for value in values]
+    if column.name in ("p_value", "adjusted") and column.dtype.kind == "f":  # no p value is 0
+        least = 10**-digits
+        written = [f"< {least:.{digits}f}" if p < least else text for p, text in zip(values, written, strict=True)]
     if whole or column.dtype.kind in "iu":
         small = all(len(text.lstrip("-").replace(",", "")) < 5 for text in written)
         return [text.replace(",", "") for text in written] if small else written

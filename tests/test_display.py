@@ -170,3 +170,9 @@ def test_caption_stands_over_the_left_edge_and_is_left_to_the_style_sheet_in_the
 
 def test_colours_go_round() -> None:
     assert display.colour(len(display.PALETTE)) == display.colour(0)
+
+
+def test_a_p_value_is_never_shown_as_0() -> None:
+    frame = pd.DataFrame({"p_value": [0.00001, 0.04, float("nan")], "value": [0.00001, 0.04, 0.5]})
+    shown = display.table(frame)._repr_html_()
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", shown) == ["&lt; 0.001", "0.000", "0.040", "0.040", "–", "0.500"]

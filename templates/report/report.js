@@ -57,7 +57,7 @@
   };
   const valueOf = (row, column) => {
     const text = row.cells[column] ? textOf(row.cells[column]) : "";
-    const number = Number(text.replace(/^[≤≥]\s*/, "").replace(/[,%]/g, "").replace("−", "-"));
+    const number = Number(text.replace(/^[≤≥<]\s*/, "").replace(/[,%]/g, "").replace("−", "-"));
     return text !== "" && !Number.isNaN(number) ? number : text;
   };
   const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b
