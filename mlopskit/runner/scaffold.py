@@ -48,6 +48,7 @@ mlopskit check     # what is wrong or still open
 mlopskit run       # all phases, then the report
 mlopskit params    # what can be set with -p phase.name=value
 mlopskit lab       # the same notebooks in JupyterLab
+mlopskit new phase NAME --after evaluate   # a notebook of your own among them
 ```
 """
 
