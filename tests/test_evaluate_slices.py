@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlopskit.errors import DataError, MlopskitError
-from mlopskit.evaluate import find_slices, in_words, least_factor, slice_counts, slice_mask
+from mlopskit.evaluate import find_slices, in_words, least_factor, slice_mask
+from mlopskit.evaluate.slices import counts as slice_counts
 from mlopskit.evaluate.slices.counts import Counter
 
 

@@ -87,7 +87,7 @@ def test_a_run_is_started_followed_found_again_by_a_restarted_kernel_and_told_to
 
 def test_a_run_is_stopped_with_the_keyboard(page: Any, lab: Any) -> None:
     lab.gate.unlink(missing_ok=True)
-    panel = page.locator(JUPYTER.PANEL)
+    panel = JUPYTER.run_all(page, lab, NOTEBOOK)
     panel.get_by_label("Fresh: execute also what did not change").press("Space")
     panel.get_by_text("mlopskit run --fresh").first.wait_for()
     panel.get_by_role("button", name="Run", exact=True).press("Enter")
