@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import narwhals as nw
 import numpy as np
 import pandas as pd
@@ -14,23 +17,8 @@ from mlopskit.errors import DataError
 from mlopskit.tally import Grouping, Tally
 from mlopskit.tally.summaries import Numbers
 
-
-def _scored(n: int = 400, seed: int = 0) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    y = rng.integers(0, 2, n)
-    score = 1 / (1 + np.exp(-(rng.normal(size=n) + y)))
-    town = rng.choice(["a", "b", "<script>"], n)
-    return pd.DataFrame({"_row": np.arange(n), "_target": y, "prediction": (score > 0.5).astype(int), "score": score,
-                         "town": town, "sex": rng.choice(["f", "m"], n)})  # fmt: skip
-
-
-def _same(a: Tally, b: Tally) -> None:
-    pd.testing.assert_frame_equal(a.cells, b.cells)
-    np.testing.assert_array_equal(a.counts, b.counts)
-    np.testing.assert_allclose(a.sums, b.sums, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(a.weights, b.weights, rtol=1e-9, atol=1e-9)
-    for left, right in ((a.scores, b.scores), (a.exact, b.exact)):
-        pd.testing.assert_frame_equal(left, right, check_dtype=False)
+_TALLY = runpy.run_path(str(Path(__file__).with_name("test_tally.py")))
+_scored, _same = _TALLY["_scored"], _TALLY["_same"]
 
 
 class _Stream:
