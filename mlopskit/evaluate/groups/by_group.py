@@ -72,7 +72,9 @@ class GroupedRows:
     floor: int = 0
 
     @classmethod
-    def read(cls, run: Run, *, headline: str, bins: int = 4, max_groups: int = 20) -> GroupedRows:
+    def read(
+        cls, run: Run, *, headline: str, bins: int = 4, max_groups: int = 20, predictions: pd.DataFrame | None = None
+    ) -> GroupedRows:
         """Read everything from the phases before.
 
         Parameters
@@ -83,6 +85,8 @@ class GroupedRows:
             The metric that the model was chosen by.
         bins, max_groups : int
             As for `mlopskit.tally.Grouping.fit`.
+        predictions : DataFrame, optional
+            For the test rows, where they are known; else the model scores these.
 
         Raises
         ------
@@ -99,12 +103,12 @@ class GroupedRows:
             if name in validation.columns and name != columns.image
         ]
         grouping = Grouping.fit(validation, by, bins=bins, max_groups=max_groups)
-        model, threshold = run.read("model/model"), run.read("model/threshold")["threshold"]
-        # the same table as the evaluate phase makes, so that the two phases can run side by side
-        tables = (
-            run.read("model/predictions_validation"),
-            predict_table(model, test, target=target, threshold=threshold),
-        )
+        if (
+            predictions is None
+        ):  # the same table as the evaluate phase makes, so that the two phases can run side by side
+            model, threshold = run.read("model/model"), run.read("model/threshold")["threshold"]
+            predictions = predict_table(model, test, target=target, threshold=threshold)
+        tables = run.read("model/predictions_validation"), predictions
         for rows, found in zip((validation, test), tables, strict=True):
             _refuse_strangers(rows, found)
         floor = run.scope.data.privacy_floor
