@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help run test check bench lab lock clean
+.PHONY: help run test check bench lab lock fonts clean
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
 
@@ -36,6 +36,9 @@ lab: $(READY) ## open JupyterLab on the overview
 lock: ## resolve requirements.lock anew (needs uv)
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet \
 		--extra dev pyproject.toml -o requirements.lock
+
+fonts: ## make the faces of our pages anew (needs npm and uv)
+	@uv run templates/fonts/make_faces.py
 
 clean: ## remove what was made here: the environment, caches and all runs
 	@rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

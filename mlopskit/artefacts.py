@@ -35,7 +35,7 @@ TRUSTED = frozenset(
 )
 """What a model file may hold beside skops' own safe list, by full name: parts of forests, boosting, preparation."""
 
-OWN_MODULES = ("mlopskit.data.", "mlopskit.model.")
+OWN_MODULES = ("mlopskit.data.", "mlopskit.mitigation.", "mlopskit.model.")
 """Where mlopskit's own estimators are defined; they may be held too, other names of these modules may not."""
 
 
@@ -203,17 +203,21 @@ def load_model(path: Path, *, also_trust: Collection[str] = ()) -> Any:
     """
     from skops import io as skops_io
 
-    foreign = [name for name in foreign_types(path) if name not in also_trust]
+    types = skops_io.get_untrusted_types(file=path)
+    foreign = [name for name in _foreign(types) if name not in also_trust]
     if foreign:
         raise UntrustedModelError.from_types(path, foreign)
-    return skops_io.load(path, trusted=skops_io.get_untrusted_types(file=path))
+    return skops_io.load(path, trusted=types)
 
 
 def foreign_types(path: Path) -> list[str]:
     """Return the types in a model file that neither skops nor mlopskit trusts; nothing is built to find out."""
     from skops import io as skops_io
 
-    types = skops_io.get_untrusted_types(file=path)
+    return _foreign(skops_io.get_untrusted_types(file=path))
+
+
+def _foreign(types: Collection[str]) -> list[str]:
     return [name for name in types if name not in TRUSTED and not _is_own_estimator(name)]
 
 

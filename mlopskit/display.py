@@ -101,7 +101,7 @@ def figure(*, width: float = 6.4, height: float = 3.4, **subplots: Any) -> tuple
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_STYLE):
-        made = Figure(figsize=(width, height), layout="constrained")
+        made = Figure(figsize=(width, height), layout="constrained", dpi=72)  # an SVG's, whatever was set
         axes = made.subplots(**subplots)
     for axis in np.ravel(axes):
         axis.grid(visible=True, color="#808080", alpha=0.25, linewidth=0.6)
@@ -124,30 +124,44 @@ def label_axes(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None
 def chart(made: Figure, *, alt: str) -> Chart:
     """Turn a figure into a `Chart`: same figure, same bytes."""
     import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.StringIO()
     with mpl.rc_context(_STYLE):
         for axis in made.axes:
             if (legend := axis.get_legend()) is not None:  # its white box would stay white on a dark page
                 legend.set_frame_on(False)
-        _fit_labels(made)
+        canvas: Any = FigureCanvasSVG(made)  # lay out with the measures that will be drawn with
+        measuring: Any = made
+        renderer = measuring._get_renderer()
+        canvas.get_renderer = lambda: renderer  # one for all: it remembers how wide texts are
+        _lay_out(made)
+        if _fit_labels(made):
+            _lay_out(made)
+        made.set_layout_engine(None)  # or saving would draw everything once more, only to lay it out
         made.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return Chart(tidy(buffer.getvalue(), alt), alt)
 
 
-def _fit_labels(made: Figure, *, suspicious: int = 28) -> None:
-    """Break titles and x labels that would reach beyond the figure into lines; only long ones are measured."""
+def _lay_out(made: Figure) -> None:
+    if (engine := made.get_layout_engine()) is not None:
+        engine.execute(made)
+
+
+def _fit_labels(made: Figure, *, suspicious: int = 28) -> bool:
+    """Break titles and x labels that would reach beyond the figure into lines, and tell whether there were any."""
     found: list[Any] = [artist for axis in made.axes for artist in (axis.xaxis.label, *axis.get_children())]
     texts: list[Text] = [artist for artist in found if hasattr(artist, "get_text")]
     long = [text for text in texts if len(text.get_text()) > suspicious and text.get_rotation() == 0]
-    if long and (engine := made.get_layout_engine()) is not None:
-        engine.execute(made)  # what is drawn does not matter here, only where it will stand
+    changed = False
     for text in long:
         box = text.get_window_extent()
         over = max(box.x1 - made.bbox.width, -box.x0) * (1 if text.get_horizontalalignment() == "left" else 2)
         if over > 0:
             kept = int(len(text.get_text()) * max(1 - over / box.width, 0.2)) - 1
             text.set_text("\n".join(textwrap.wrap(text.get_text(), max(kept, 12))))
+            changed = True
+    return changed
 
 
 @dataclass(frozen=True)

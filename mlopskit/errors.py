@@ -134,6 +134,14 @@ class RunError(MlopskitError):
         )
 
     @classmethod
+    def from_no_run_folder(cls, runs: object, error: OSError) -> RunError:
+        """The folder of a new run cannot be made."""
+        return cls(
+            f"The run folder cannot be made in {runs} ({error.strerror}). "
+            "Make that folder writable, or name another with --out."
+        )
+
+    @classmethod
     def from_missing_artefact(cls, name: str, existing: Iterable[str]) -> RunError:
         """The phase ended and did not write this."""
         existing = list(existing)

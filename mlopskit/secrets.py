@@ -17,6 +17,9 @@ from mlopskit.errors import ParameterError, listing
 SHORTEST = 6
 """Characters that a secret must have: a shorter one could not be told from other text in an output."""
 
+_BATCH = ("MLOPSKIT_RUN", "MLOPSKIT_KERNEL")
+"""Variables of which the runner's kernels have one or both, those that it starts for plain papermill the second."""
+
 _handed_over: dict[str, str] = {}
 
 
@@ -50,12 +53,13 @@ def reveal(reference: str) -> str:
     Raises
     ------
     ParameterError
-        When it is no reference or leads nowhere (the text is not repeated: it may be the secret), or when a batch run
-        was not told of it, because no parameter of the notebook declares it.
+        When it is no reference or leads nowhere (the text is not repeated: it may be the secret), or when a batch run,
+        plain papermill's included, was not told of it, because no parameter of the notebook declares it: what the
+        runner does not know it could not keep out of outputs.
     """
     if reference in _handed_over:
         return _handed_over[reference]
-    if os.environ.get("MLOPSKIT_RUN"):
+    if any(os.environ.get(name) for name in _BATCH):
         raise ParameterError(
             f"This run was not given that secret; it was given {listing(_handed_over)}. Declare it in the parameters "
             'cell, as in `token: "secret" = "env:TOKEN"`, and call `reveal(token)`.'

@@ -12,8 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REPO = Path(__file__).resolve().parents[1]
+
+settings.register_profile("untimed")  # how fast it is, is measured by the benchmarks
+settings.load_profile("untimed")
 
 MINIMAL = """
 [project]

@@ -43,7 +43,7 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 @pytest.mark.parametrize("limits", [{}, {"max_categories": 2}, {"min_share": 0.02}, {"min_share": 0}])
 @given(rows=st.lists(ROWS, min_size=1, max_size=4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_rows_become_the_same_numbers_as_their_table(limits: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     fitted = _FITTED.setdefault(str(limits), make_preparation(COLUMNS, **limits).fit(TRAIN))
     found = RowPreparation(fitted).transform(rows)

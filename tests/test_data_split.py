@@ -28,7 +28,7 @@ def rows(n: int = 400, *, seed: int = 0) -> tuple[pd.DataFrame, pd.Series[Any]]:
     return frame, pd.Series(rng.integers(0, 2, n), dtype="Int64")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10**6),
     how=st.sampled_from(["stratified", "group", "time"]),
@@ -48,7 +48,7 @@ def test_every_row_with_a_target_is_dealt_exactly_once(
     assert (values.iloc[together[ROW]].to_numpy() == together[TARGET].to_numpy()).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), copies=st.integers(1, 5))
 def test_equal_rows_stay_on_one_side(seed: int, copies: int) -> None:
     frame, values = rows(100, seed=seed)

@@ -24,7 +24,7 @@ def _row(table, metric):
     return table[table["metric"] == metric].iloc[0]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10_000), groups=st.integers(2, 4))
 def test_differences_and_ratios_are_fairlearns(seed, groups):
     rng = np.random.default_rng(seed)
@@ -134,7 +134,7 @@ def test_other_tables_are_refused():
         disparities(pd.DataFrame({"x": [1]}))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 10_000), size=st.integers(6, 60))
 def test_gaps_are_fairlearns_over_the_groups_that_have_the_rate(seed, size):
     """Between groups, and the worst case of two rates, on the rows of the groups whose denominators are above 0."""

@@ -73,7 +73,7 @@ def test_a_class_without_rows_has_no_share():
 
 
 @given(seed=st.integers(0, 10_000), digits=st.sampled_from([1, 6]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_whole_roc_curve_has_the_area_of_scikit_learn(seed, digits):
     frame = binary_table(80, seed, digits)
     curve = roc_curve(frame, BINARY, points=1000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from mlopskit.errors import MlopskitError
 from mlopskit.evaluate import (
     GroupedRows,
     confirmed_slices,
+    count_evaluation,
     count_uses,
     show_confirmed,
     show_slices,
@@ -139,9 +142,35 @@ def test_how_often_the_test_rows_were_used_is_counted_by_question(data, features
     found = worst_slices(data, features, k=1)
     tested = confirmed_slices(data, features, found)
     run = Run(tmp_path, tmp_path / "runs" / "one", "slices_and_bias")
-    assert "not used for a test of slices before" in uses_note(count_uses(run, data, tested)).text
+    assert (
+        "not used before to evaluate another model or to test slices" in uses_note(count_uses(run, data, tested)).text
+    )
     assert count_uses(run, data, tested)["before"] == 0
     other = count_uses(run, data, tested.tail(1))
     assert other == {"slices": 1, "before": 1}
     assert "were used once before" in uses_note(other).text
     assert count_uses(run, data, tested)["before"] == 0
+
+
+def test_an_evaluation_of_another_model_counts_as_a_use_and_that_of_this_one_does_not(data, features, tmp_path):
+    first = Run(tmp_path, tmp_path / "runs" / "one", "data")
+    first.write("test", data.test)
+    first.finish()
+    run = Run(tmp_path, tmp_path / "runs" / "one", "evaluate")
+    assert count_evaluation(run, data.predictions.assign(prediction=0)) == 0
+    assert count_evaluation(run, data.predictions) == 1
+    found = worst_slices(data, features, k=1)
+    counted = count_uses(run, data, confirmed_slices(data, features, found))
+    assert counted["before"] == 1
+    assert "once before, to evaluate another model" in uses_note(counted).text
+
+
+def test_where_the_model_does_unusually_well_is_said_as_an_extension(data, features):
+    found = worst_slices(data, features, k=2)
+    better = worst_slices(data, features, k=2, direction="better")
+    assert (better["times"] < 1).all()
+    words = show_slices(found, data, alpha=0.99, better=better)._repr_html_()
+    assert ("an extension of ours" in words) == bool(len(better))
+    hidden = worst_slices(replace(data, floor=5), features, k=2, direction="better")
+    assert hidden["n"].isna().all()
+    assert "Unusually good" not in show_slices(found, data, alpha=0.99, better=hidden)._repr_html_()

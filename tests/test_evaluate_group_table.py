@@ -57,7 +57,7 @@ def test_overall_comes_first_and_every_group_has_every_metric():
     assert table.loc[table["metric"] == "recall", "denominator"].tolist() == [3251, 1901, 966, 384]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_values_agree_with_fairlearn_where_denominators_are_above_0(data):
     rows = data.draw(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.sampled_from("abc")), min_size=3))
@@ -70,7 +70,7 @@ def test_values_agree_with_fairlearn_where_denominators_are_above_0(data):
             assert _value(table, group, metric) == pytest.approx(row[metric])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), size=st.integers(3, 60))
 def test_rates_agree_with_fairlearn_in_groups_that_have_them(seed, size):
     rng = np.random.default_rng(seed)
@@ -84,7 +84,7 @@ def test_rates_agree_with_fairlearn_in_groups_that_have_them(seed, size):
         assert row.value == pytest.approx(theirs) if row.denominator else (np.isnan(row.value) and theirs == 0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_weighted_values_agree_with_scikit_learn(seed):
     rng = np.random.default_rng(seed)

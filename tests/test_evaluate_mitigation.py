@@ -1,8 +1,7 @@
-"""Mitigations side by side: fairlearn's own answers, a planted gap that shrinks, and every reason in words."""
+"""Mitigations side by side: a planted gap that shrinks, each applied and tested again, every reason in words."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from fairlearn.postprocessing import ThresholdOptimizer
-from fairlearn.reductions import DemographicParity, ErrorRate, ExponentiatedGradient
-from sklearn.linear_model import LogisticRegression
 
 from mlopskit import artefacts
 from mlopskit.data import ROW, TARGET, Columns, Target
@@ -20,16 +16,16 @@ from mlopskit.data.features import make_preparation
 from mlopskit.errors import ModelError
 from mlopskit.evaluate import compare_mitigations, disparities, mitigation_note, mitigations_chart, show_mitigations
 from mlopskit.evaluate.groups.by_group import GroupedRows
-from mlopskit.evaluate.mitigation.fairlearn_fits import (
-    Scores,
-    exponentiated_gradient,
-    halves,
-    optimise_thresholds,
-    pooled,
-)
 from mlopskit.evaluate.mitigation.table import _undominated, gap_change
-from mlopskit.model import TrainingData, choose_threshold, headline_metric, predict_table, search_candidates
-from mlopskit.model.reweighting import Reweighting
+from mlopskit.mitigation import Drawn, Reweighting
+from mlopskit.model import (
+    TrainingData,
+    apply_mitigation,
+    choose_threshold,
+    headline_metric,
+    predict_table,
+    search_candidates,
+)
 from mlopskit.scope import Model, Scope
 from mlopskit.tally import Grouping, Tally
 
@@ -52,12 +48,13 @@ class Project:
     def __init__(self, *, kind: str = "linear", applied: str = "none", n: int = 1200, **model: str | None) -> None:
         self.train, validation, test = (rows(n, seed) for seed in (1, 2, 3))
         preparation = make_preparation(COLUMNS).fit(self.train)
-        weighed = Reweighting("sex") if applied == "reweighting" else None
-        data = TrainingData(self.train, validation, TARGET_, preparation, mitigation=weighed)
+        chosen = {"none": None, "reweighting": Reweighting("sex")}.get(applied, Drawn(applied, "sex"))
+        data = TrainingData(self.train, validation, TARGET_, preparation, mitigation=chosen)
         search = search_candidates(
             data, headline_metric(None, TARGET_), candidates=[kind], budget=1, project=Path(), max_iter=20
         )
-        self.model, self.threshold = search.model, choose_threshold(*search.validation_scores)
+        kept = apply_mitigation(search)
+        self.models, self.model, self.threshold = {"model": kept.model, **kept.beside}, kept.model, kept.threshold
         project = Scope.parse(
             '[project]\nname="x"\n[data]\nsource="x"\ntask="binary"\ntarget="y"\npositive="yes"\nsensitive=["sex"]'
         )
@@ -70,8 +67,11 @@ class Project:
         self.data = GroupedRows(TARGET_, COLUMNS, grouping, validation, test, *answers, (), "roc_auc")
 
     def read(self, name: str) -> object:
-        threshold = artefacts.plain(self.threshold)
-        return {"data/train": self.train, "model/model": self.model, "model/threshold": threshold}[name]
+        models = {f"model/{key}": model for key, model in self.models.items()}
+        return {"data/train": self.train, "model/threshold": artefacts.plain(self.threshold), **models}[name]
+
+    def has(self, name: str) -> bool:
+        return name.removeprefix("model/") in self.models
 
     def compare(self) -> pd.DataFrame:
         return compare_mitigations(self, self.data, iterations=5, replicates=200)  # type: ignore[arg-type]
@@ -111,14 +111,14 @@ def test_the_model_as_it_is_has_the_figures_of_its_own_predictions(plain: Simple
     assert none["value"] == pytest.approx(right.groupby(counted[TARGET]).mean().mean())
 
 
-def test_what_decides_without_scores_has_no_area_and_what_draws_says_its_seed(plain: SimpleNamespace) -> None:
+def test_thresholds_leave_scores_alone_and_what_draws_says_its_seed(plain: SimpleNamespace) -> None:
     assert row(plain.table, "reweighting", metric="roc_auc")["cost"] > 0
-    found = row(plain.table, "threshold-optimizer", metric="roc_auc")
-    assert found["status"] == "not applicable: decisions without scores"
-    assert np.isnan(found["value"])
+    assert row(plain.table, "threshold-optimizer", metric="roc_auc")["cost"] == 0
+    assert row(plain.table, "exponentiated-gradient", metric="roc_auc")["cost"] > 0
     for name in ("threshold-optimizer", "exponentiated-gradient"):
-        assert "drawn with seed 0" in row(plain.table, name)["method"]
-        assert row(plain.table, name)["use"] == "for comparison only"
+        assert "drawn by row with seed 0" in row(plain.table, name)["method"]
+        assert row(plain.table, name)["use"] == "can be chosen"
+    assert row(plain.table, "none, linear model")["use"] == "for comparison only"
     assert "needs sex with each request" in row(plain.table, "threshold-optimizer")["method"]
     pd.testing.assert_frame_equal(plain.table, plain.project.compare())
 
@@ -128,7 +128,10 @@ def test_nothing_chosen_leaves_test_rows_alone(plain: SimpleNamespace) -> None:
     note = mitigation_note(plain.table, plain.project.data)
     assert "test rows were not asked" in note.text
     assert 'mitigate = "sex"' in note.text
+    assert '"reweighting", "threshold-optimizer", "exponentiated-gradient"' in note.text
     assert "its linear model alone leaves" in note.text
+    cost = row(plain.table, "exponentiated-gradient", metric="roc_auc")["cost"]
+    assert f"which ranks less well: they cost {cost:.3f}" in note.text
 
 
 def test_the_applied_one_is_tested_on_test_rows_against_the_same_settings_without_it() -> None:
@@ -149,12 +152,43 @@ def test_the_applied_one_is_tested_on_test_rows_against_the_same_settings_withou
     assert "none, linear model" not in set(table["mitigation"])
 
 
-def test_a_model_that_was_not_reweighted_although_the_scope_says_so_is_found_out() -> None:
-    project = Project(applied="none", mitigation="reweighting", mitigate="sex")
+@pytest.mark.parametrize("name", ["threshold-optimizer", "exponentiated-gradient"])
+def test_either_of_fairlearns_is_applied_and_tested_on_test_rows_as_the_model_decides(name: str) -> None:
+    project = Project(kind="boosting", applied=name, mitigation=name, mitigate="sex")
+    table, data = project.compare(), project.data
+    assert project.threshold.threshold is None
+    decided = project.model.predict(data.test)
+    np.testing.assert_array_equal(data.predictions["prediction"], decided)
+    shares = pd.Series(decided).groupby(data.test["sex"]).mean()
+    found, before = row(table, name, split="test"), row(table, "none", split="test")
+    assert found["difference"] == pytest.approx(np.ptp(shares))
+    assert (found["use"], row(table, name)["use"]) == ("applied", "applied")
+    plain = Project(kind="boosting")
+    cut = plain.threshold.threshold
+    unmitigated = predict_table(plain.model, data.test, target=TARGET_, threshold=cut)["prediction"]
+    assert before["difference"] == pytest.approx(np.ptp(unmitigated.groupby(data.test["sex"]).mean()))
+    assert found["cost"] == pytest.approx(before["value"] - found["value"])
+    note = mitigation_note(table, data)
+    assert note.tone == "good"
+    assert f"Chosen and applied: {name}. On 1,200 test rows" in note.text
+    assert f"{name.capitalize()}, applied: on 1,200 test rows" in mitigations_chart(table, data).svg
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("reweighting", "learned from rows that count alike"),
+        ("threshold-optimizer", "decides by one threshold"),
+        ("exponentiated-gradient", "decides by one threshold"),
+    ],
+)
+def test_a_model_that_was_not_mitigated_although_the_scope_says_so_is_found_out(name: str, told: str) -> None:
+    project = Project(applied="none", mitigation=name, mitigate="sex")
     table = project.compare()
     assert set(table["split"]) == {"validation"}
+    assert row(table, name)["use"] == "chosen, but not applied by this run's model"
     note = mitigation_note(table, project.data)
-    assert (note.tone, "learned from rows that count alike" in note.text) == ("bad", True)
+    assert (note.tone, told in note.text) == ("bad", True)
 
 
 @pytest.mark.parametrize("constraint", ["equalized_odds", "true_positive_rate_parity", "false_positive_rate_parity"])
@@ -164,49 +198,6 @@ def test_the_scope_says_what_is_to_be_equal(constraint: str) -> None:
     gaps = {"true_positive_rate_parity": "recall", "false_positive_rate_parity": "false_positive_rate"}
     assert set(table["gap"]) == {gaps.get(constraint, constraint)}
     assert (table[table["metric"] == "balanced_accuracy"]["status"] == "estimated").all()
-
-
-def test_thresholds_are_fairlearns_from_the_other_half() -> None:
-    rng = np.random.default_rng(0)
-    y, groups = rng.integers(0, 2, 400), rng.choice(["a", "b"], 400)
-    score = np.clip(0.3 * y + 0.2 * (groups == "a") + rng.random(400) / 2, 0, 1)
-    options = {"constraints": "demographic_parity", "objective": "balanced_accuracy_score", "prefit": True}
-    found = optimise_thresholds(
-        y, score, groups, constraint="demographic_parity", objective="balanced_accuracy_score", seed=7
-    )
-    half, X = halves(np.char.add(groups, y.astype(str)), seed=7), score.reshape(-1, 1)
-    for place in (0, 1):
-        direct = ThresholdOptimizer(estimator=Scores(), predict_method="predict_proba", **options)
-        direct.fit(X[half != place], y[half != place], sensitive_features=groups[half != place])
-        judged = half == place
-        expected = direct.predict(X[judged], sensitive_features=groups[judged], random_state=7 + place)
-        np.testing.assert_array_equal(found[judged], expected)
-    counts = pd.crosstab([groups, y], half)
-    assert (counts[0] - counts[1]).abs().max() <= 1
-
-
-def test_exponentiated_gradient_is_fairlearns() -> None:
-    frame = rows(600, 4)
-    X, y, groups = frame[["x"]].to_numpy(), frame[TARGET].to_numpy(), frame["sex"].to_numpy(dtype=object)
-    made, n = exponentiated_gradient(
-        X, y, groups, constraint="demographic_parity", objective="balanced_accuracy", iterations=4, seed=0
-    )
-    costs = {"fp": 0.5 / (1 - y.mean()), "fn": 0.5 / y.mean()}
-    estimator = LogisticRegression(solver="newton-cholesky", max_iter=100)
-    direct = ExponentiatedGradient(estimator, DemographicParity(), objective=ErrorRate(costs=costs), max_iter=4)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # fairlearn 0.15 uses what pandas 3 warns of
-        direct.fit(X, y, sensitive_features=groups)
-    np.testing.assert_array_equal(made.predict(X, random_state=3), direct.predict(X, random_state=3))
-    assert n == 600
-
-
-def test_small_groups_share_and_one_large_group_is_refused_in_words() -> None:
-    groups, y = ["a"] * 40 + ["b"] * 40 + ["c"] * 4, [0, 1] * 42
-    assert set(pooled(groups, y)) == {"a", "b"}
-    assert list(pooled(groups, y)[-4:]) == ["a"] * 4, "too few on their own: with the largest"
-    with pytest.raises(ModelError, match="Fewer than two groups have 20 rows of each class"):
-        pooled(["a"] * 40 + ["b"] * 4, [0, 1] * 22)
 
 
 def test_a_change_of_the_gap_is_paired_and_covers_the_truth() -> None:

@@ -38,12 +38,12 @@ from mlopskit.evaluate import (
     worst_note,
     worst_slices,
 )
-from mlopskit.evaluate.privacy.bounds import confusion_kinds
-from mlopskit.evaluate.privacy.plan import HIDDEN, SHOWN, SIZE, plan_floor
 from mlopskit.evaluate.privacy.tables import slices_of_shown_groups, slices_shown
 from mlopskit.scope import Criterion
 from mlopskit.scope.tables import Data
 from mlopskit.tally import Grouping
+from mlopskit.tally.floor.bounds import confusion_kinds
+from mlopskit.tally.floor.plan import HIDDEN, SHOWN, SIZE, plan_floor
 
 ONE = [[1]]
 WATCHED = confusion_kinds([], [], 2)[1]
@@ -130,7 +130,7 @@ counts = st.lists(st.sampled_from([0, 0, 1, 2, 6, 9, 20]), min_size=4, max_size=
 tables = st.dictionaries(st.tuples(st.sampled_from("fm"), st.sampled_from("uvw")), counts, min_size=3, max_size=6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(table=tables.filter(lambda table: any(sum(sizes) for sizes in table.values())))
 def test_no_withheld_count_can_be_told_to_lie_between_1_and_the_floor(table):
     groups, kind = expand(table)
@@ -140,7 +140,7 @@ def test_no_withheld_count_can_be_told_to_lie_between_1_and_the_floor(table):
         assert most > goals[count] - 1e-5 or (true == 0 and most < 1e-6), (group, count, true, most)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(sizes=st.lists(st.integers(1, 30), min_size=2, max_size=6), floor=st.integers(2, 12))
 def test_of_one_column_no_group_or_at_least_two_are_withheld_with_the_floor_in_all(sizes, floor):
     frame = pd.DataFrame({"a": np.repeat([f"g{i}" for i in range(len(sizes))], sizes)})
@@ -151,7 +151,7 @@ def test_of_one_column_no_group_or_at_least_two_are_withheld_with_the_floor_in_a
     assert all(n >= floor or n in hidden for n in sizes)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(sizes=st.lists(st.tuples(*[st.integers(5, 40)] * 4), min_size=4, max_size=4))
 def test_nothing_is_withheld_where_every_count_reaches_the_floor(sizes):
     names = [("f", "u"), ("f", "v"), ("m", "u"), ("m", "v")]

@@ -31,7 +31,7 @@ def _brute(features, errors, *, alpha, support, levels, better=False):
     return sorted(found, key=lambda s: (-round(s[4], 9), -s[2], s[1], [(c, str(v)) for c, v in sorted(s[0].items())]))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     seed=st.integers(0, 10_000), n=st.integers(5, 80), columns=st.integers(1, 4), level=st.integers(1, 4),
     alpha=st.sampled_from([0.5, 0.9, 0.99, 1.0]), support=st.integers(1, 8), k=st.integers(1, 12),

@@ -14,8 +14,9 @@ from scipy import stats
 from sklearn import metrics as sklearn
 
 from mlopskit.errors import MetricError
-from mlopskit.explore.threshold_table import RATES, ThresholdTable
+from mlopskit.explore.threshold_table import ThresholdTable
 from mlopskit.explore.threshold_widget import ThresholdExplorer, by_group
+from mlopskit.explored import RATES
 from mlopskit.tally import Tally
 
 HOSTILE = '<script>alert(1)</script> & "it\'s" {x}'
@@ -44,7 +45,7 @@ def explorer(frame: pd.DataFrame | None = None, **options: object) -> ThresholdE
     return ThresholdExplorer({"group": table, "other <b>": table}, start=0.3, **options)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 80), threshold=st.floats(0, 1))
 def test_rates_agree_with_scikit_learn_at_any_threshold(seed: int, n: int, threshold: float) -> None:
     frame = rows(n, seed=seed)

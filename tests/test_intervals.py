@@ -162,7 +162,7 @@ def _ranking(seed, n=400, groups=3):
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_rankings_of_many_groups_are_scikit_learns(seed):
     rng, y, group, score = _ranking(seed)
     weight = rng.random(len(y)) + 0.1

@@ -79,7 +79,7 @@ EXPECTED = [("binary", BINARY, binary_rows), ("multiclass", SEVERAL, several_row
 
 @pytest.mark.parametrize(("task", "expected", "rows"), EXPECTED)
 @given(seed=st.integers(0, 100_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_metric_agrees_with_scikit_learn(task, expected, rows, seed):
     y, p, s = rows(seed)
     assert set(expected) == set(default_metrics(task))

@@ -78,6 +78,7 @@ def test_a_heat_map_shows_every_cell_and_marks_drift():
             "feature": feature,
             "role": "input",
             "window": window,
+            "n": 100,
             "statistic": "psi",
             "value": value,
             "chance": 0.1,

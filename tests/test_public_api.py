@@ -11,7 +11,7 @@ import pytest
 
 import mlopskit
 
-PACKAGES = ["scope", "tally", "data", "model", "evaluate", "deploy", "monitor", "explore", "runner"]
+PACKAGES = ["scope", "tally", "data", "mitigation", "model", "evaluate", "deploy", "monitor", "explore", "runner"]
 
 
 def test_every_public_name_exists_and_no_other_is_listed() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import runpy
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlopskit.runner import Outcome, Phase, cache, plan
+from mlopskit.runner.fingerprint import fingerprint, phase_key
 
 _TINY = runpy.run_path(str(Path(__file__).with_name("tiny.py")))
 make_project, manifest_of, run = (_TINY["make_project"], _TINY["manifest_of"], _TINY["run"])
@@ -113,6 +117,30 @@ def test_installed_distribution_is_part_of_the_key(
     assert standing(tmp_path, phases) is None
 
 
+@pytest.mark.parametrize("part", ["python", "installed", "package", "project"])
+def test_interpreter_distributions_and_modules_are_part_of_the_key(tmp_path: Path, part: str) -> None:
+    common = fingerprint(tmp_path)
+    notebook = {"cells": [{"cell_type": "code", "metadata": {}, "source": "1"}]}
+    assert phase_key(notebook, {}, common) == phase_key(notebook, {}, fingerprint(tmp_path))
+    assert phase_key(notebook, {}, common) != phase_key(notebook, {}, replace(common, **{part: "another"}))
+    assert phase_key(notebook, {"n": 1}, common) != phase_key(notebook, {"n": 1.5}, common)
+
+
+@pytest.mark.parametrize(("file", "counts"), [("data/new.py", True), ("cli/new.py", False)])
+def test_every_module_of_the_package_that_computes_is_part_of_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, counts: bool
+) -> None:
+    package = tmp_path / "mlopskit"
+    for name in ("data", "cli"):
+        (package / name).mkdir(parents=True)
+    module = sys.modules["mlopskit.runner.fingerprint"]
+    monkeypatch.setattr(module, "_PACKAGE", package)
+    monkeypatch.setattr(module, "_NOT_COMPUTING", (package / "cli",))
+    before = fingerprint(tmp_path)
+    (package / file).write_text("VALUE = 1", encoding="utf-8")
+    assert (fingerprint(tmp_path).package != before.package) == counts
+
+
 @pytest.mark.parametrize("damage", ["other bytes", None])
 def test_damaged_artefact_is_noticed_and_made_again(lay: Any, tmp_path: Path, damage: str | None) -> None:
     phases = lay()
@@ -169,7 +197,9 @@ def test_listing_counts_by_names(lay: Any, tmp_path: Path) -> None:
 def test_what_can_answer_otherwise_next_time_is_never_reused(lay: Any, tmp_path: Path, body: str, why: str) -> None:
     phases = lay(second=body)
     made = again(phases, tmp_path)
-    assert why in manifest_of(made)["phases"][1]["reason"]
+    reason = manifest_of(made)["phases"][1]["reason"]
+    assert why in reason
+    assert reason in html.unescape((made.folder / "report.html").read_text(encoding="utf-8"))
     assert statuses(again(phases, tmp_path))[1] == "done"
 
 

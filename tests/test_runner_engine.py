@@ -24,7 +24,7 @@ from mlopskit.errors import NotebookError, ParameterError, RunError
 from mlopskit.params import read_parameters
 from mlopskit.runner import warm
 from mlopskit.runner.overrides import combine
-from mlopskit.runner.resident import keeper
+from mlopskit.runner.resident import is_cold, keeper
 
 pytestmark = pytest.mark.notebooks
 
@@ -151,6 +151,16 @@ def test_a_cold_kernel_is_this_process_own_child(ours: Path, how: str, monkeypat
     assert said.split() == [str(os.getpid()), "5" if how == "shadowed" else "0"]
 
 
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_where_forking_is_not_safe_no_server_starts(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlopskit.cli import run
+
+    monkeypatch.setattr(sys, "platform", platform)
+    assert is_cold(option=False)
+    with run._server() as server:
+        assert server is None
+
+
 @forking
 def test_callers_with_an_event_loop_and_with_threads(ours: Path) -> None:
     async def inside() -> str:
@@ -270,6 +280,14 @@ def test_python_is_refused_before_a_kernel_starts(
     assert not Path("out.ipynb").exists()
 
 
+def test_a_notebook_that_takes_no_parameters_runs_and_one_that_is_given_some_does_not(ours: Path) -> None:
+    """As papermill has it: somebody else's notebook needs no tag as long as there is nothing to put in."""
+    assert execute("print('ran')") == "ran\n"
+    with pytest.raises(NotebookError, match="has no cell tagged `parameters`"):
+        execute("print('ran')", out="given.ipynb", parameters={"n": 1})
+    assert not Path("given.ipynb").exists()
+
+
 def test_an_executed_notebook_that_was_given_nan_runs_again(ours: Path) -> None:
     import papermill as pm
 
@@ -289,6 +307,23 @@ def test_a_secret_reaches_the_kernel_and_nothing_else(ours: Path, cold: bool, mo
     given = {"token": "env:MLOPSKIT_TEST_TOKEN"}
     said = execute(body, SECRET, cold=cold, parameters=given, stdout_file=heard)
     assert said == heard.getvalue() == "15 [secret token] False [secret token]\n"
+    assert VALUE not in Path("out.ipynb").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("cold", [False, True])
+@pytest.mark.parametrize("kind", ["env", "file"])
+def test_a_reference_that_no_parameter_holds_is_refused(
+    ours: Path, cold: bool, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its value would be known to the kernel only, and could not be redacted."""
+    from papermill.exceptions import PapermillExecutionError
+
+    monkeypatch.setenv("MLOPSKIT_TEST_OTHER", VALUE)
+    Path("key").write_text(VALUE, encoding="utf-8")
+    reference = {"env": "env:MLOPSKIT_TEST_OTHER", "file": f"file:{ours / 'key'}"}[kind]
+    with pytest.raises(PapermillExecutionError, match="was not given that secret; it was given none") as caught:
+        execute(f"from mlopskit.secrets import reveal\nprint(reveal({reference!r}))", cold=cold)
+    assert VALUE not in str(caught.value)
     assert VALUE not in Path("out.ipynb").read_text(encoding="utf-8")
 
 

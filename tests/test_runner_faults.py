@@ -90,6 +90,16 @@ def test_killed_kernel_is_killed_not_completed(project: Path) -> None:
     assert outcome.exit_code == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="nobody tells how much memory a process took")
+def test_cold_kernel_that_ran_out_of_memory_is_told_with_its_peak(project: Path) -> None:
+    body = "import os\nballast = b'x' * 600_000_000\nos.kill(os.getpid(), 9)"
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": body}))
+    message = tiny.manifest_of(outcome)["phases"][0]["error"]["message"]
+    assert message.startswith("The kernel ended by SIGKILL. Its memory peaked at ")
+    assert 600 < int(message.partition("peaked at ")[2].partition(" MB")[0].replace(",", "")) < 1500
+    assert "Often the memory was used up." in message
+
+
 def test_kernel_that_leaves_is_killed_with_its_exit_code(project: Path) -> None:
     outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": "import os\nos._exit(7)"}))
     entry = tiny.manifest_of(outcome)["phases"][0]

@@ -107,7 +107,7 @@ def test_hidden_state_is_seen_without_running(sources: tuple[str, ...], expected
     assert found == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.permutations(range(5)))
 def test_cells_work_from_top_to_bottom_if_and_only_if_python_says_so(order: list[int]) -> None:
     cells = ["a = 1", "b = a", "c = [a for _ in (b,)]", "d = lambda: e", "e = c"]

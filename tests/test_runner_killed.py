@@ -121,7 +121,11 @@ from mlopskit.runner import worker
 from mlopskit.runner.execution import NOTEBOOK, Ending
 from mlopskit.runs import Run
 
-def execute_phase(order, upcoming=None):
+def execute_phase(order, tell):
+    if order.gate.admits():
+        tell(without_kernel(order))
+
+def without_kernel(order):
     notebook = load_notebook(order.phase.path(order.project))
     order.home.mkdir(parents=True, exist_ok=True)
     try:

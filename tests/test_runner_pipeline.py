@@ -199,11 +199,40 @@ def test_results_made_from_something_else_are_not_reused(copied: SimpleNamespace
     assert (copied.runs / "latest").read_text(encoding="utf-8").strip() == copied.run
 
 
-def test_damaged_base_is_refused_before_anything_is_made(copied: SimpleNamespace) -> None:
-    (copied.runs / copied.run / "one" / "value.json").write_text('{"n": 99}', encoding="utf-8")
-    with pytest.raises(RunError, match=r"one/value\.json is not what its phase wrote"):
-        tiny.run(copied.folder, copied.phases, only=["two"])
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("value.json", '{"n": 99}', r"its artefact one/value\.json is damaged or gone"),
+        ("value.json", None, r"its artefact one/value\.json is damaged or gone"),
+        ("notebook.ipynb", '{"cells": [', "its notebook is damaged or gone"),
+        ("notebook.ipynb", None, "its notebook is damaged or gone"),
+        ("trace.jsonl", "\0\0", "Phase one has no finished results"),
+    ],
+)
+def test_damaged_base_is_refused_before_anything_is_made(
+    copied: SimpleNamespace, file: str, content: str | None, told: str
+) -> None:
+    path = copied.runs / copied.run / "one" / file
+    path.unlink() if content is None else path.write_text(content, encoding="utf-8")
+    for choice in ({"only": ["two"]}, {"first": "two"}, {"only": ["two"], "base": copied.run}):
+        with pytest.raises(RunError, match=told) as caught:
+            tiny.run(copied.folder, copied.phases, **choice)
+        assert copied.run in str(caught.value)
+        assert "`mlopskit run`" in str(caught.value)
     assert [path.parent.name for path in copied.runs.glob("*/run.json")] == [copied.run]
+    again = tiny.manifest_of(tiny.run(copied.folder, copied.phases, reuse_unchanged=True))
+    assert again["status"] == "passed", again["phases"]
+
+
+@pytest.mark.parametrize("file", ["table.parquet", "notebook.ipynb"])
+def test_what_nobody_needs_is_left_out_when_it_is_damaged(copied: SimpleNamespace, file: str) -> None:
+    (copied.runs / copied.run / "two" / file).write_text("{", encoding="utf-8")
+    later = tiny.run(copied.folder, copied.phases, "one.n=3", only=["one"], base=copied.run)
+    two = tiny.manifest_of(later)["phases"][1]
+    assert two["status"] == "never-ran"
+    assert "is damaged or gone" in two["reason"]
+    assert not (later.folder / "two").exists()
+    assert (copied.runs / "latest").read_text(encoding="utf-8").strip() == copied.run
 
 
 def test_missing_base_is_refused(copied: SimpleNamespace) -> None:

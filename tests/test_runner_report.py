@@ -84,7 +84,7 @@ def test_first_screen_answers_whether_how_sure_whom_worst_and_what_next(finished
     assert "2 of 4 acceptance criteria are met." in first
     assert "is not met: 0.512 (0.471 to 0.553) for Female." in first
     assert "0.861 0.848 to 0.874" in first
-    assert "rule: 0.724" in first
+    assert "rule : 0.724" in first
     assert "women with less than high school" in first
     assert "Retrain with rows from 1995 on. → Data" in first
     assert "How long may one answer take?" in first
@@ -252,7 +252,7 @@ def test_no_attack_survives_as_an_element_or_attribute(attack: str) -> None:
 
 
 @given(st.text(alphabet="<>/&\"'= \n-!sSvVgGtTeEiImMaAoOnN:;()\x00", max_size=80))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_sanitising_is_stable_whatever_is_thrown_at_it(text: str) -> None:
     tags = {tag for tag, _ in Page(safe_html(text)).elements}
     assert tags <= {"a", "div", "img", "ins", "i", "s", "p", "svg", "g", "title", "span", "em"}

@@ -145,6 +145,23 @@ def test_forecast_says_what_changed(phases: tuple[Phase, ...], tmp_path: Path) -
     assert "a module of the project changed" in verdicts(tmp_path, phases)[0]
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize(("rows", "told"), [(5, "3 rows more"), (1, "1 row fewer"), (2, "as many rows")])
+def test_forecast_says_by_how_many_rows_a_table_changed(tmp_path: Path, kind: str, rows: int, told: str) -> None:
+    import pandas as pd
+
+    def table(count: int, value: str) -> None:
+        frame = pd.DataFrame({"bought": [value] * count})
+        frame.to_csv(tmp_path / f"rows.{kind}") if kind == "csv" else frame.to_parquet(tmp_path / f"rows.{kind}")
+
+    table(2, "yes")
+    note = f"path = run.source_file('rows.{kind}')\nrun.write('source', {{'source': path.name, 'rows': 2}})"
+    phases = make_project(tmp_path, {"data": note})
+    again(phases, tmp_path)
+    table(rows, "no")
+    assert verdicts(tmp_path, phases) == [f"run: rows.{kind} changed: {told}"]
+
+
 def test_grid_is_every_combination() -> None:
     assert len(points(["a.x=1,2,3", "b.y=[1,2],[3]", 'c.z="p,q"'])) == 6
     assert points([]) == [[]]

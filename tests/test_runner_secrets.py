@@ -46,9 +46,10 @@ def execute(folder: Path, body: str, server: warm.ForkServer | None) -> tuple[En
         server=server,
         secrets=(TOKEN,),
     )
-    ending = execute_phase(order)
+    endings: list[Ending] = []
+    execute_phase(order, endings.append)
     files = [path for path in home.rglob("*") if path.is_file()]
-    return ending, "\n".join(path.read_text(encoding="utf-8") for path in files)
+    return endings[0], "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 
 @pytest.fixture(params=["cold", "warm"])
@@ -102,14 +103,18 @@ def test_what_a_cell_shows_of_a_secret_is_redacted(project: Path, server: warm.F
 
 
 def test_reveal_by_hand_looks_up_what_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLOPSKIT_RUN", raising=False)
+    for name in ("MLOPSKIT_RUN", "MLOPSKIT_KERNEL"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("A_TOKEN", "longenough")
     (tmp_path / "key").write_text("from a file\n", encoding="utf-8")
     assert (reveal("env:A_TOKEN"), reveal(f"file:{tmp_path / 'key'}")) == ("longenough", "from a file")
 
 
-def test_reveal_in_a_run_knows_only_what_was_declared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLOPSKIT_RUN", "r")
+@pytest.mark.parametrize("batch", ["MLOPSKIT_RUN", "MLOPSKIT_KERNEL"])
+def test_reveal_in_a_run_knows_only_what_was_declared(batch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLOPSKIT_RUN", "MLOPSKIT_KERNEL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(batch, "r")
     monkeypatch.setenv("A_TOKEN", "longenough")
     monkeypatch.setattr(secrets, "_handed_over", {"env:OTHER": "value"})
     with pytest.raises(ParameterError, match="was not given that secret; it was given env:OTHER"):
@@ -195,6 +200,18 @@ def test_a_run_uses_a_secret_and_leaves_none_in_notebook_report_and_manifest(
     assert "[secret token]" in saved
     assert "env:MLOPSKIT_TEST_TOKEN" in saved
     assert Redactor([TOKEN]).first_in(saved) is None
+
+
+@pytest.mark.notebooks
+def test_a_reference_that_nobody_declared_is_refused_and_its_value_shown_nowhere(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPSKIT_TEST_TOKEN", VALUE)
+    monkeypatch.setenv("MLOPSKIT_TEST_OTHER", "another-value")
+    entry, saved = whole_run(project / "p", "print(len(reveal(token)))\nprint(reveal('env:MLOPSKIT_TEST_OTHER'))")
+    assert entry["status"] == "failed"
+    assert "was not given that secret; it was given env:MLOPSKIT_TEST_TOKEN" in entry["error"]["message"]
+    assert "another-value" not in saved
 
 
 @pytest.mark.notebooks

@@ -189,7 +189,7 @@ def test_whatever_is_needed_or_wanted_stays_and_the_reason_is_told(tmp_path: Pat
     assert days(runs) == [3, 2, 1]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data(), count=st.integers(0, 9), keep=st.integers(0, 10), age=st.integers(0, 35) | st.none())
 def test_prune_leaves_exactly_what_rules_pins_and_references_hold(
     data: st.DataObject, count: int, keep: int, age: int | None

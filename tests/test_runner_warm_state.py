@@ -44,7 +44,10 @@ def files():
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 state = {
     "cwd": os.getcwd(), "path": sys.path, "program": Path(sys.argv[0]).stem, "flags": str(sys.flags), "hash": hash("a"),
-    "environment": {name: os.environ[name] for name in os.environ if name not in {"MLOPSKIT_RUN", "JPY_PARENT_PID"}},
+    "environment": {
+        name: value for name, value in os.environ.items()
+        if name not in {"MLOPSKIT_RUN", "MLOPSKIT_KERNEL", "JPY_PARENT_PID"}
+    },
     "rcParams": {name: repr(value) for name, value in matplotlib.rcParams.items()},
     "figures": matplotlib.pyplot.get_fignums(), "printed": repr(np.get_printoptions()), "errors": np.geterr(),
     "rows": pd.get_option("display.max_rows"), "files": [name for name in files() if name != "/dev/null"],

@@ -38,6 +38,21 @@ def test_what_is_written_is_read_back(project: Path, value: object, file: str) -
     assert back.equals(FRAME) if isinstance(value, pd.DataFrame) else back == value
 
 
+def test_a_model_that_is_read_again_is_another_object_with_the_same_answers(project: Path) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    X, folder = [[0.0], [1.0], [2.0], [3.0]], project / "runs" / "r"
+    rising, falling = (LogisticRegression().fit(X, y) for y in ([0, 0, 1, 1], [1, 1, 0, 0]))
+    finished(Run(project, folder, "model"), one=rising, two=falling)
+    run = Run(project, folder, "evaluate")
+    first = run.read("model/one")
+    expected = first.predict_proba(X).tolist()
+    first.coef_[:] = 0.0
+    assert run.read("model/one").predict_proba(X).tolist() == expected == rising.predict_proba(X).tolist()
+    assert run.read("model/two").predict(X).tolist() == [1, 1, 0, 0]
+    assert run.read("model/one").predict(X).tolist() == [0, 0, 1, 1]
+
+
 def test_reading_and_writing_are_recorded_with_the_hash_of_the_bytes(project: Path) -> None:
     folder = project / "runs" / "r"
     finished(Run(project, folder, "data"), rows=FRAME)

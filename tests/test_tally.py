@@ -76,7 +76,7 @@ def test_lists_and_unknown_columns_are_refused():
         Grouping.fit(_scored(), ["twon"])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(cut=st.integers(0, 60), seed=st.integers(0, 1000))
 def test_adding_parts_gives_the_tally_of_the_whole(cut, seed):
     rows = _scored(60, seed)
@@ -246,7 +246,7 @@ def test_exact_scores_survive_addition_only_where_both_have_them():
     assert len((large + both).exact) == 0
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), size=st.integers(30, 3000), spread=st.floats(0.05, 3))
 def test_bins_move_average_precision_by_no_more_than_their_bound(seed, size, spread):
     rng = np.random.default_rng(seed)

@@ -77,7 +77,7 @@ def test_an_empty_file_has_no_cells(tmp_path):
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=50, max_size=300), st.integers(1, 40))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_thinned_numbers_keep_all_rows_and_both_ends(values, portion):
     found = Numbers(most=32)
     for start in range(0, len(values), portion):

@@ -44,8 +44,8 @@ def scope_problems(scope: Scope, project: Path) -> list[str]:
     """Return what is wrong with candidates, criteria and thresholds, from their names alone."""
     from mlopskit.metrics.checks import criterion_problems
     from mlopskit.metrics.monitored import threshold_problems
+    from mlopskit.mitigation.checks import mitigation_problems
     from mlopskit.model.candidates import candidate_problems
-    from mlopskit.model.mitigation_checks import mitigation_problems
 
     named = [*candidate_problems(scope, project), *mitigation_problems(scope)]
     return [*named, *criterion_problems(scope), *threshold_problems(scope)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -92,51 +92,59 @@ def run(
 
     Example: mlopskit run -p model.seed=7 --from model
     """
-    from mlopskit.cli.progress import listener
-    from mlopskit.runner import Choice, plan
-    from mlopskit.runner.grid import points
-
     if resume and (only or first or last or fresh or grid):
         raise UsageError("--resume goes on with a whole run; leave out --only, --from, --to, --fresh and --grid.")
     folder = project_folder(project)
-    plans = [
-        plan(
-            folder,
-            arguments=[*(param or []), *point],
-            choice=Choice(_names(only), first, last, base, resume),
-            runs=out,
-            limit=timeout,
-            reuse_unchanged=not fresh,
-            jobs=jobs or min(4, os.cpu_count() or 1),
-        )
-        for point in points(grid or [])
-    ]
-    if explain:
-        return _explain(plans, as_json=as_json)
-    return _execute(plans, listener(quiet=quiet, as_json=as_json), cold=cold)
+    with ExitStack() as stack:
+        server = None if cold or explain else stack.enter_context(_server())
+        from mlopskit.cli.progress import listener
+        from mlopskit.runner import Choice, plan
+        from mlopskit.runner.grid import points
+
+        plans = [
+            plan(
+                folder,
+                arguments=[*(param or []), *point],
+                choice=Choice(_names(only), first, last, base, resume),
+                runs=out,
+                limit=timeout,
+                reuse_unchanged=not fresh,
+                jobs=jobs or min(4, os.cpu_count() or 1),
+            )
+            for point in points(grid or [])
+        ]
+        if explain:
+            return _explain(plans, as_json=as_json)
+        return _execute(plans, listener(quiet=quiet, as_json=as_json), server)
 
 
-def _execute(plans: Sequence[Plan], tell: Listener, *, cold: bool) -> int:
+def _server() -> AbstractContextManager[ForkServer | None]:
+    """Start the server that kernels are forked from, if there can be one; it imports while the project is checked."""
+    from mlopskit.runner import warm
+
+    return warm.ForkServer(warm.kernel_statements()) if warm.is_supported() else nullcontext()
+
+
+def _execute(plans: Sequence[Plan], tell: Listener, server: ForkServer | None) -> int:
     """Execute the plans that are more than repetitions, one after the other; return the worst exit code."""
     from mlopskit.cli.checks import refuse_bad_input
     from mlopskit.runner import cache, execute, warm
 
     codes: list[int] = []
-    with ExitStack() as stack:
-        server: ForkServer | None = None
-        for planned in plans:
-            folder = cache.standing(planned)
-            if folder is not None:
-                codes.append(_stands(folder, tell))
-                continue
-            if server is None and not cold and warm.is_supported():
-                server = stack.enter_context(_server(planned))
-            for remark in refuse_bad_input(planned):
-                tell({"event": "note", "text": remark})
-            outcome = execute(planned, listener=tell, server=server)
-            codes.append(outcome.exit_code)
-            if outcome.manifest.status == "interrupted":
-                break
+    for planned in plans:
+        folder = cache.standing(planned)
+        if folder is not None:
+            codes.append(_stands(folder, tell))
+            continue
+        if server is not None:
+            notebooks = [phase.path(planned.project) for phase in planned.phases if phase.name in planned.chosen]
+            server.preload(warm.import_statements(notebooks, planned.project))
+        for remark in refuse_bad_input(planned):
+            tell({"event": "note", "text": remark})
+        outcome = execute(planned, listener=tell, server=server)
+        codes.append(outcome.exit_code)
+        if outcome.manifest.status == "interrupted":
+            break
     return min(codes, key=[1, 3, 4, 0].index)
 
 
@@ -161,14 +169,6 @@ def _stands(folder: Path, tell: Listener) -> int:
     report = folder / "report.html"
     tell({"event": "stands", "run": said["run"], "status": said["status"], "report": str(report)})
     return 3 if said["status"] == "criteria-not-met" else 4 if said.get("alerts") else 0
-
-
-def _server(planned: Plan) -> ForkServer:
-    """Start the server that kernels are forked from; it imports while the checks read data."""
-    from mlopskit.runner import warm
-
-    notebooks = [phase.path(planned.project) for phase in planned.phases if phase.name in planned.chosen]
-    return warm.ForkServer(warm.import_statements(notebooks, planned.project))
 
 
 def _names(only: list[str] | None) -> list[str]:

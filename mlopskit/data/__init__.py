@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlopskit.data.infer import infer_scope
     from mlopskit.data.labels import LabelCheck, find_label_errors
     from mlopskit.data.leakage import leakage_findings
-    from mlopskit.data.overview import kept_columns, show_parts, show_rows, show_schema
+    from mlopskit.data.overview import kept_columns, show_labels, show_parts, show_rows, show_schema
     from mlopskit.data.plots import balance_chart, group_chart, missingness_chart, target_over_time
     from mlopskit.data.precheck import Problem, preflight
     from mlopskit.data.profile import column_profile, group_profile
@@ -67,6 +67,7 @@ _HOMES = {
     "quality_note": "summary",
     "read_source": "sources",
     "retrieval": "sources",
+    "show_labels": "overview",
     "show_parts": "overview",
     "show_rows": "overview",
     "show_schema": "overview",
@@ -117,6 +118,7 @@ __all__ = [  # noqa: RUF022 - sorted as Python sorts
     "quality_note",
     "read_source",
     "retrieval",
+    "show_labels",
     "show_parts",
     "show_rows",
     "show_schema",

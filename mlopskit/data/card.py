@@ -145,10 +145,14 @@ def _people(data: Data, groups: pd.DataFrame) -> list[str]:
     named = _fact("Sensitive columns", data.sensitive, "Which columns describe people that must not be treated worse?")
     lines = [named]
     for column in data.sensitive:
-        rows = groups.loc[groups["slice"] == column]
+        rows = groups.loc[(groups["slice"] == column) & groups["value"].notna()]
         said = [f"{row['group']} {row['value']:.3g} of {row['n']:,}" for row in rows.head(12).to_dict("records")]
         if said:
             lines.append(f"- **{escape(column)}** ({escape(rows['metric'].iloc[0])}): {escape('; '.join(said))}")
+    if data.privacy_floor > 1:
+        from mlopskit.tally.floor.tables import ROWS_STAY
+
+        lines.append(f"- **Privacy floor:** counts below {data.privacy_floor} are withheld. {ROWS_STAY}")
     lines.append(f"- **Consent:** {OPEN}Did those described agree to this use, and can they withdraw?")
     return lines
 

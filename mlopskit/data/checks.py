@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlopskit.data.columns import Columns
+
 Outcome = Literal["passed", "issue", "not applicable", "could not check"]
 
 CHECKS: Mapping[str, str] = {
@@ -66,8 +68,10 @@ class Finding:
     n: int = 0
 
 
-def findings_table(findings: Iterable[Finding]) -> pd.DataFrame:
+def findings_table(findings: Iterable[Finding], *, columns: Columns | None = None, floor: int = 0) -> pd.DataFrame:
     """Return findings as a table (code, check, subject, outcome, detail, n): issues first, then by code and subject.
+
+    Under a privacy floor the numbers of checks on declared columns, and those below it, are withheld.
 
     Examples
     --------
@@ -78,7 +82,12 @@ def findings_table(findings: Iterable[Finding]) -> pd.DataFrame:
 
     ordered = sorted(findings, key=lambda item: (_ORDER[item.outcome], item.code, item.subject))
     rows = [{**asdict(item), "check": CHECKS[item.code]} for item in ordered]
-    return pd.DataFrame(rows, columns=["code", "check", "subject", "outcome", "detail", "n"])
+    table = pd.DataFrame(rows, columns=["code", "check", "subject", "outcome", "detail", "n"])
+    if columns is None or floor < 2:
+        return table
+    from mlopskit.data.floored import hide_findings
+
+    return hide_findings(table, columns, floor=floor)
 
 
 def percent(part: float, whole: float) -> str:

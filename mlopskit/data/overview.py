@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from mlopskit.data.floored import rows_stay
 from mlopskit.display import Note, Table, format_value, note, table
 from mlopskit.errors import listing
 
@@ -42,14 +43,21 @@ def _day(days: float) -> str:
     return str((pd.Timestamp("1970-01-01") + pd.Timedelta(days=days)).date())
 
 
-def show_rows(rows: pd.DataFrame, columns: Columns, *, n: int = 5) -> Table:
-    """Show the first rows, texts cut short and images by their size."""
+def show_rows(rows: pd.DataFrame, columns: Columns, *, n: int = 5, floor: int = 0) -> Table | Note:
+    """Show the first rows, texts cut short and images by their size; under a privacy floor say where rows stay."""
+    if floor > 1:
+        return rows_stay(floor)
     shown = rows.head(n).copy()
     for name in columns.text:
         shown[name] = shown[name].astype("str").str.slice(0, 80)
     if columns.image is not None:
         shown[columns.image] = shown[columns.image].map(lambda pixels: f"{len(pixels)} pixels", na_action="ignore")
     return table(shown, rows=n)
+
+
+def show_labels(labels: pd.DataFrame, *, n: int = 10, floor: int = 0) -> Table | Note:
+    """Show the most doubtful labels, a row of the source each; under a privacy floor say where rows stay."""
+    return rows_stay(floor) if floor > 1 else table(labels, rows=n)
 
 
 def show_parts(target: Target, columns: Columns) -> Note:

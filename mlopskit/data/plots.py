@@ -10,6 +10,7 @@ import pandas as pd
 from mlopskit import display
 from mlopskit.data.checks import percent
 from mlopskit.data.columns import TARGET, Columns, Target
+from mlopskit.data.floored import far_periods, missing_may_be_told
 from mlopskit.data.split import time_numbers
 from mlopskit.intervals import wilson
 
@@ -21,9 +22,16 @@ if TYPE_CHECKING:
 _BARS = 20
 
 
-def missingness_chart(frame: pd.DataFrame, columns: Columns, *, target: Target) -> Chart | Note:
-    """Show the share of missing values of the target and the features, the gravest first; a note when there is none."""
+def missingness_chart(
+    frame: pd.DataFrame, columns: Columns, *, target: Target, parts: pd.Series[Any] | None = None, floor: int = 0
+) -> Chart | Note:
+    """Show the share of missing values of the target and the features, the gravest first; a note when there is none.
+
+    Under a privacy floor the columns of which a share may not be told are left out.
+    """
     names = [target.column, *columns.features]
+    if floor > 1:
+        names = [name for name in names if missing_may_be_told(frame[name], columns, floor=floor, parts=parts)]
     shares = frame[names].isna().mean().sort_values(kind="stable", ascending=False)
     shares = shares[shares > 0].head(_BARS)
     if shares.empty:
@@ -77,11 +85,12 @@ def _histogram(values: pd.Series[Any], target: Target) -> Chart:
 
 
 def target_over_time(
-    tables: Mapping[str, pd.DataFrame], *, target: Target, time: str | None, bins: int = 30
+    tables: Mapping[str, pd.DataFrame], *, target: Target, time: str | None, bins: int = 30, floor: int = 0
 ) -> Chart | Note:
     """Show the share of positives (or the mean of a quantity) by period, development and production told apart.
 
-    The band is the 95 % interval. A note says so when there is no time column, or when there are many classes.
+    The band is the 95 % interval. Under a privacy floor periods of fewer rows or cases are
+    left out. A note says so when there is no time column, or when there are many classes.
     """
     if time is None:
         return display.note("Target over time: not applicable, since no time column is declared.")
@@ -92,7 +101,9 @@ def target_over_time(
     said = []
     for index, (label, rows) in enumerate((("development", development), ("production", tables["production"]))):
         if len(rows):
-            periods = _periods(rows, time, target, bins)
+            periods = _periods(rows, time, target, bins, floor)
+            if periods.empty:
+                continue
             _line(ax, periods, label, index)
             said.append(f"{label} {periods['value'].iloc[0]:.3g} to {periods['value'].iloc[-1]:.3g}")
     what = f"share of {target.positive}" if target.task == "binary" else f"mean {target.column}"
@@ -103,7 +114,7 @@ def target_over_time(
     return display.chart(fig, alt=f"{what} by {time}, first to last period: {'; '.join(said)}.")
 
 
-def _periods(rows: pd.DataFrame, time: str, target: Target, bins: int) -> pd.DataFrame:
+def _periods(rows: pd.DataFrame, time: str, target: Target, bins: int, floor: int) -> pd.DataFrame:
     """Value and interval by moment, or by as many equal stretches of time as `bins` when there are more moments."""
     moments = time_numbers(rows[time])
     known = rows[moments.notna()]
@@ -113,6 +124,7 @@ def _periods(rows: pd.DataFrame, time: str, target: Target, bins: int) -> pd.Dat
         place = np.clip(np.searchsorted(edges, moments, side="right") - 1, 0, bins - 1)
         moments = pd.Series((edges[place] + edges[place + 1]) / 2, index=moments.index)
     grouped = known[TARGET].astype("float64").groupby(moments).agg(["mean", "std", "size", "sum"])
+    grouped = far_periods(grouped if target.task == "binary" else grouped.drop(columns="sum"), floor=floor)
     if target.task == "binary":
         low, high = wilson(grouped["sum"], grouped["size"])
     else:
@@ -143,7 +155,9 @@ def group_chart(groups: pd.DataFrame, *, target: Target) -> Chart | Note:
     """Show the target by group of the sensitive and slice columns, each with its interval and its number of rows."""
     if target.task == "multiclass":
         return display.note("Target by group: see the table; a chart of many classes at once would not be legible.")
-    shown = groups.loc[groups["slice"] != "overall"].head(2 * _BARS)
+    shown = groups.loc[(groups["slice"] != "overall") & groups["value"].notna()].head(2 * _BARS)
+    if shown.empty and len(groups) > 1:
+        return display.note("Every group is withheld by the privacy floor.")
     if shown.empty:
         return display.note("No sensitive or slice column is declared, so the target is not broken down by group.")
     overall = float(groups.loc[groups["slice"] == "overall", "value"].iloc[0])

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from mlopskit.data.columns import TARGET, Columns, Target
+from mlopskit.data.floored import hide_counts, hide_small_groups
 from mlopskit.data.schema import as_numbers
 from mlopskit.data.split import hashable
 from mlopskit.data.view import feature_view
@@ -26,7 +27,14 @@ NUMBERS = ("mean", "sd", "low", "q25", "median", "q75", "high")
 GROUP_COLUMNS = ["slice", "group", "metric", "n", "value", "low", "high"]
 
 
-def column_profile(frame: pd.DataFrame, schema: pd.DataFrame) -> pd.DataFrame:
+def column_profile(
+    frame: pd.DataFrame,
+    schema: pd.DataFrame,
+    *,
+    columns: Columns | None = None,
+    parts: pd.Series[Any] | None = None,
+    floor: int = 0,
+) -> pd.DataFrame:
     """Return one row a column.
 
     Parameters
@@ -35,6 +43,12 @@ def column_profile(frame: pd.DataFrame, schema: pd.DataFrame) -> pd.DataFrame:
         The rows to describe.
     schema : DataFrame
         Their contract, for role and kind.
+    columns : Columns, optional
+        Which part each column plays; needed where there is a floor.
+    parts : Series of str, optional
+        The split of each row.
+    floor : int
+        Privacy floor: shares that speak of fewer rows in any part of the split, or of a declared column, are withheld.
 
     Returns
     -------
@@ -44,7 +58,8 @@ def column_profile(frame: pd.DataFrame, schema: pd.DataFrame) -> pd.DataFrame:
     """
     described = {row["feature"]: row for row in schema.to_dict("records")}
     rows = [_profile(frame[name], described[str(name)]) for name in frame.columns if str(name) in described]
-    return pd.DataFrame(rows)
+    profile = pd.DataFrame(rows)
+    return profile if columns is None else hide_counts(profile, frame, columns, floor=floor, parts=parts)
 
 
 def _profile(column: pd.Series[Any], described: Mapping[Any, Any]) -> dict[str, Any]:
@@ -79,7 +94,13 @@ def _top(plain: pd.Series[Any], wanted: bool) -> dict[str, Any]:
 
 
 def group_profile(
-    frame: pd.DataFrame, *, target: Target, columns: Columns, by: list[str] | None = None, confidence: float = 0.95
+    frame: pd.DataFrame,
+    *,
+    target: Target,
+    columns: Columns,
+    by: list[str] | None = None,
+    confidence: float = 0.95,
+    floor: int = 0,
 ) -> pd.DataFrame:
     """Return how the target differs between the groups of the sensitive and slice columns.
 
@@ -95,6 +116,8 @@ def group_profile(
         Columns to break down by; the sensitive and slice columns when left out. Columns of `feature_view` count too.
     confidence : float
         Of the intervals: Wilson for shares, Student for means.
+    floor : int
+        Privacy floor: groups with fewer rows, or fewer of a class, lose their figures, with what would give them away.
 
     Returns
     -------
@@ -106,7 +129,9 @@ def group_profile(
     names = [name for name in (columns.by if by is None else by) if name in view.columns]
     groups = Grouping.fit(view, names).transform(view) if names else pd.DataFrame(index=frame.index)
     parts = [_measured(frame[TARGET], pd.Series("overall", index=frame.index), "overall", target, confidence)]
-    parts += [_measured(frame[TARGET], groups[name], name, target, confidence) for name in names]
+    for name in names:
+        part = _measured(frame[TARGET], groups[name], name, target, confidence)
+        parts.append(hide_small_groups(part, groups[name], frame[TARGET], target, floor) if floor > 1 else part)
     return pd.concat(parts, ignore_index=True)[GROUP_COLUMNS]
 
 

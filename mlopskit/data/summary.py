@@ -95,7 +95,7 @@ def _widest_gap(groups: pd.DataFrame, target: Target) -> str:
     """The column whose groups differ most in the target, of groups with at least thirty rows."""
     if target.task == "multiclass":
         return ""
-    large = groups.loc[(groups["slice"] != "overall") & (groups["n"] >= 30)]
+    large = groups.loc[(groups["slice"] != "overall") & (groups["n"].fillna(0) >= 30) & groups["value"].notna()]
     gaps = {}
     for name, rows in large.groupby("slice", sort=True):
         ordered = rows.sort_values("value", kind="stable").to_dict("records")

@@ -9,6 +9,7 @@ from mlopskit.deploy.automation import automation_table, deferred_by_group, defe
 from mlopskit.deploy.bundle import Bundle, write_bundle
 from mlopskit.deploy.client import Server
 from mlopskit.deploy.deferral import DeferralRule, deferral_curve, tune_deferral
+from mlopskit.deploy.floored import hide_warnings, show_requests
 from mlopskit.deploy.messages import to_rows
 from mlopskit.deploy.replay import Replay, replay, thin
 from mlopskit.deploy.requestlog import RequestLog, logged_name, request_table
@@ -32,10 +33,12 @@ __all__ = [
     "deferred_by_group",
     "deferred_rows",
     "deploy_summary",
+    "hide_warnings",
     "logged_name",
     "rehearse",
     "replay",
     "request_table",
+    "show_requests",
     "summary_note",
     "thin",
     "to_rows",

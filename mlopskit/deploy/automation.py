@@ -14,6 +14,7 @@ import pandas as pd
 
 from mlopskit.data.columns import ROW, TARGET, Target
 from mlopskit.deploy.deferral import DeferralRule, scores_of
+from mlopskit.deploy.floored import hide_columns
 from mlopskit.intervals import wilson
 from mlopskit.tally import Grouping
 
@@ -101,7 +102,7 @@ def _line(
 
 
 def deferred_by_group(
-    predictions: pd.DataFrame, rows: pd.DataFrame, deferred: np.ndarray, *, columns: Sequence[str]
+    predictions: pd.DataFrame, rows: pd.DataFrame, deferred: np.ndarray, *, columns: Sequence[str], floor: int = 0
 ) -> pd.DataFrame:
     """Return the share deferred in each group: nobody should overlook that people decide one group and not another.
 
@@ -115,6 +116,8 @@ def deferred_by_group(
         From `deferred_rows`.
     columns : sequence of str
         Sensitive columns.
+    floor : int
+        Privacy floor; a column of which any group is too small is withheld as a whole.
 
     Returns
     -------
@@ -134,4 +137,5 @@ def deferred_by_group(
         share = counts["sum"] / counts["size"]
         part = {"slice": name, "group": counts.index, "n": counts["size"], "deferred": share, "low": low, "high": high}
         lines.append(pd.DataFrame(part))
-    return pd.concat(lines, ignore_index=True)[heads]
+    table = pd.concat(lines, ignore_index=True)[heads]
+    return hide_columns(table, joined, groups, joined["deferred"], floor=floor)

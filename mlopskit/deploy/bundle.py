@@ -191,7 +191,9 @@ def _copy_own_code(run: Run, folder: Path, facts: dict[str, Any]) -> list[str]:
 def _described(run: Run, model: Any) -> dict[str, Any]:
     project, deployment, scope_data = run.scope.project, run.scope.deployment, run.scope.data
     target, columns = Target.from_dict(run.read("data/target")), Columns.from_dict(run.read("data/columns"))
-    schema = InputSchema.from_table(run.read("data/schema"), columns=columns, target=scope_data.target)
+    schema = InputSchema.from_table(
+        run.read("data/schema"), columns=columns, target=scope_data.target, also=getattr(model, "asks_for", ())
+    )
     estimator = model.steps[-1][1] if hasattr(model, "steps") else model
     return {
         "name": project.name,

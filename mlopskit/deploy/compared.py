@@ -13,6 +13,7 @@ import pandas as pd
 
 from mlopskit.data.columns import ROW, TARGET
 from mlopskit.deploy.client import Server
+from mlopskit.deploy.floored import hide_columns
 from mlopskit.deploy.messages import to_rows
 from mlopskit.deploy.scoring import CHALLENGER, CHAMPION, in_share
 from mlopskit.intervals import wilson
@@ -155,8 +156,11 @@ class Pairs:
         scores = np.array(table[f"{arm}_scores"].tolist(), dtype=float)
         return predictions.astype(int), scores[:, 0] if scores.shape[1] == 1 else scores
 
-    def by_group(self, columns: Sequence[str]) -> pd.DataFrame:
-        """Return how far the two agree in each group, with Wilson's interval; equal numbers count for regression."""
+    def by_group(self, columns: Sequence[str], *, floor: int = 0) -> pd.DataFrame:
+        """Return how far the two agree in each group, with Wilson's interval; equal numbers count for regression.
+
+        Under a privacy floor a column of which any group is too small is withheld as a whole.
+        """
         table = self.table().merge(self.rows, on=ROW, suffixes=("", "_source"))
         columns = [name for name in columns if name in table]
         heads = ["slice", "group", "n", "agreement", "low", "high", "difference"]
@@ -168,7 +172,8 @@ class Pairs:
             for name in columns
             for group in sorted(groups[name].unique())
         ]
-        return pd.DataFrame(lines, columns=heads)
+        same = table[CHAMPION] == table[CHALLENGER]
+        return hide_columns(pd.DataFrame(lines, columns=heads), table, groups, same, floor=floor)
 
     def _compared(self, table: pd.DataFrame) -> dict[str, Any]:
         same = int((table[CHAMPION] == table[CHALLENGER]).sum())

@@ -7,8 +7,10 @@ import pandas as pd
 
 from mlopskit import display
 from mlopskit.deploy.deferral import DeferralRule
+from mlopskit.deploy.floored import shown_groups
 from mlopskit.deploy.rollout import Rollout
 from mlopskit.display import Chart, Note
+from mlopskit.metrics import METRICS
 
 
 def deferral_chart(curve: pd.DataFrame, rule: DeferralRule | None) -> Chart | Note:
@@ -44,6 +46,9 @@ def group_chart(table: pd.DataFrame, *, value: str, label: str) -> Chart | Note:
     """Draw one interval a group, on one axis."""
     if table.empty:
         return display.note("There are no groups to compare: no sensitive column is named.")
+    table, hidden = shown_groups(table)
+    if table.empty:
+        return display.note("Every group is withheld by the privacy floor.")
     names = [f"{row.slice}: {row.group}  (n = {row.n:,})" for row in table.itertuples()]
     fig, ax = display.figure(height=max(1.6, 0.32 * len(table) + 0.8))
     y = np.arange(len(table))[::-1]
@@ -57,7 +62,7 @@ def group_chart(table: pd.DataFrame, *, value: str, label: str) -> Chart | Note:
         f"{label} in {len(table)} groups: lowest {low[value]:.3f} ({low['slice']}: {low['group']}), "
         f"highest {high[value]:.3f} ({high['slice']}: {high['group']})."
     )
-    return display.chart(fig, alt=alt)
+    return display.chart(fig, alt=f"{alt} The privacy floor withholds {', '.join(hidden)}." if hidden else alt)
 
 
 def rollout_chart(rollout: Rollout) -> Chart | Note:
@@ -66,14 +71,16 @@ def rollout_chart(rollout: Rollout) -> Chart | Note:
     if steps.empty:
         return display.note("No step compared the two models.")
     metric = str(steps["metric"].iloc[0])
+    shown = METRICS[metric].label if metric in METRICS else metric
     fig, ax = display.figure(height=2.6)
     x = np.arange(len(steps))
     ax.axhline(0, color="#808080", linestyle=":")
     ax.vlines(x, steps["low"], steps["high"], color=display.colour(0))
     ax.plot(x, steps["difference"], "o", color=display.colour(0))
-    ax.set_xticks(x, steps["step"])
+    pairs = steps["rows"].astype(int).cumsum()
+    ax.set_xticks(x, [f"{step}\nn = {rows:,}" for step, rows in zip(steps["step"], pairs, strict=True)])
     ax.set_xlim(-0.5, len(steps) - 0.5)
-    display.label_axes(ax, x="step (pairs add up from step to step)", y=f"{metric}:\nchallenger − champion")
+    display.label_axes(ax, x="step (rows scored by both add up)", y=f"{shown}:\nchallenger − champion")
     last = steps.iloc[-1]
     alt = (
         f"Difference in {metric} between challenger and champion in {len(steps)} step(s); at the end "

@@ -100,6 +100,7 @@ def rehearse(
     gates: Gates,
     by: Sequence[str] = (),
     shares: Sequence[float] = (0.05, 0.25, 0.5, 1.0),
+    floor: int = 0,
 ) -> Rollout:
     """Rehearse a strategy on a running server, and leave the challenger in charge of what follows.
 
@@ -117,6 +118,8 @@ def rehearse(
         Columns to compare the two models by.
     shares : sequence of float
         The canary's steps.
+    floor : int
+        Privacy floor; a column of which any group is too small is withheld as a whole.
 
     Raises
     ------
@@ -140,7 +143,7 @@ def rehearse(
             lines, promoted = _canary(pairs, gates, shares)
         else:
             lines, promoted = _blue_green(pairs)
-        groups = pairs.by_group(by)
+        groups = pairs.by_group(by, floor=floor)
     finally:
         server.route(share=1.0)
     return Rollout(strategy, _tidy(lines), groups, promoted)

@@ -19,6 +19,7 @@ import pandas as pd
 from mlopskit.data.columns import Target
 from mlopskit.data.rowwise import RowPreparation
 from mlopskit.deploy.schema import Field, InputSchema
+from mlopskit.mitigation.thresholds import GroupThresholds
 from mlopskit.model.baselines import LinearBaseline
 
 
@@ -51,26 +52,35 @@ class QuickModel:
 
     preparation: RowPreparation
     estimator: Any
+    by_group: GroupThresholds | None = None
+    schema: InputSchema | None = None
 
     def ask(self, values: Sequence[Mapping[str, Any]], method: str) -> Any:
-        """Have the estimator ``predict`` or ``predict_proba`` rows."""
-        return getattr(self.estimator, method)(self.preparation.transform(values))
+        """Have the estimator ``predict`` or ``predict_proba`` rows; thresholds by group decide in its place."""
+        X = self.preparation.transform(values)
+        if method == "predict" and self.by_group is not None and self.schema is not None:
+            return self.by_group.decide(X, self.schema.series(self.by_group.column, values))
+        return getattr(self.estimator, method)(X)
 
 
 def quick_model(estimator: Any, schema: InputSchema, target: Target) -> QuickModel | None:
     """Return the short way to an estimator's answers; None where there is none, or where one answer differs."""
+    by_group = estimator if isinstance(estimator, GroupThresholds) else None
     pipeline = estimator.pipeline if isinstance(estimator, LinearBaseline) else estimator
+    pipeline = pipeline if by_group is None else by_group.model
     steps = getattr(pipeline, "steps", [])
     if [name for name, _ in steps] != ["prepare", "estimate"]:
         return None
     method = "predict_proba" if target.is_classification else "predict"
     try:
-        quick = QuickModel(RowPreparation(steps[0][1]), steps[1][1])
+        quick = QuickModel(RowPreparation(steps[0][1]), steps[1][1], by_group, schema)
         if not _readable(quick.preparation, schema):
             return None
         rows = _probes(schema)
         table = Given(rows, schema).table()
         same = np.array_equal(quick.ask(rows, method), getattr(pipeline, method)(table), equal_nan=True)
+        if by_group is not None:
+            same = same and np.array_equal(quick.ask(rows, "predict"), by_group.predict(table))
     except Exception:  # whatever a model of the project's own raises: the table is the way that always works
         return None
     return quick if same else None

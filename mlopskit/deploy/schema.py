@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,7 +36,8 @@ class Field:
     dtype : str
         The column's pandas dtype in training.
     required : bool
-        True for the model's own inputs; other columns may be sent for the log or for the champion.
+        True for the model's own inputs and for what its decision needs beside them, such as the column by whose
+        groups it decides; other columns may be sent for the log or for the champion.
     nullable : bool
         Whether it was ever missing in the training data.
     low, high : float, optional
@@ -172,11 +173,16 @@ class InputSchema:
     fields: tuple[Field, ...]
 
     @classmethod
-    def from_table(cls, table: pd.DataFrame, *, columns: Columns, target: str) -> InputSchema:
-        """Take the fields from ``data/schema``: every feature, and as optional ones all else but target and group."""
-        left_out = {target, columns.group}
+    def from_table(
+        cls, table: pd.DataFrame, *, columns: Columns, target: str, also: Collection[str] = ()
+    ) -> InputSchema:
+        """Take the fields from ``data/schema``: every feature, and as optional ones all else but target and group.
+
+        Required are the features, and `also`: what a decision needs that is no feature.
+        """
+        left_out = {target, columns.group} - {*also}
         rows = [row for row in table.to_dict("records") if row["feature"] not in left_out]
-        return cls(tuple(_field({str(key): value for key, value in row.items()}, columns) for row in rows))
+        return cls(tuple(_field({str(key): value for key, value in row.items()}, columns, also) for row in rows))
 
     @classmethod
     def from_list(cls, records: Sequence[Mapping[str, Any]]) -> InputSchema:
@@ -186,6 +192,10 @@ class InputSchema:
     def to_list(self) -> list[dict[str, Any]]:
         """Return plain data for ``bundle.json``."""
         return [{**asdict(field), "categories": list(field.categories)} for field in self.fields]
+
+    def series(self, name: str, rows: Sequence[Mapping[str, Any]]) -> pd.Series[Any]:
+        """Return one field of checked rows as its column."""
+        return next(field for field in self.fields if field.name == name).series([row.get(name) for row in rows])
 
     @property
     def names(self) -> list[str]:
@@ -219,14 +229,14 @@ class InputSchema:
         return pd.DataFrame({field.name: field.series([row.get(field.name) for row in rows]) for field in self.fields})
 
 
-def _field(row: Mapping[str, Any], columns: Columns) -> Field:
+def _field(row: Mapping[str, Any], columns: Columns, also: Collection[str] = ()) -> Field:
     name, kind = str(row["feature"]), str(row["kind"])
     shape = columns.image_shape if name == columns.image else None
     return Field(
         name=name,
         kind=kind,
         dtype=str(row["dtype"]),
-        required=name in columns.features,
+        required=name in columns.features or name in also,
         nullable=bool(row["nullable"]),
         low=_number(row.get("low")) if kind == "numeric" else None,
         high=_number(row.get("high")) if kind == "numeric" else None,

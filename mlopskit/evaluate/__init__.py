@@ -138,6 +138,7 @@ from mlopskit.evaluate.slices.summary import (
 )
 from mlopskit.evaluate.slices.tested import (
     confirmed_slices,
+    count_evaluation,
     count_uses,
     show_confirmed,
     uses_note,
@@ -171,6 +172,7 @@ __all__ = [
     "confirmed_slices",
     "confusion_chart",
     "confusion_table",
+    "count_evaluation",
     "count_uses",
     "criteria_note",
     "disparities",

@@ -15,9 +15,11 @@ import numpy as np
 import pandas as pd
 
 from mlopskit.data import TARGET, Target
+from mlopskit.evaluate.privacy.scores import cell_of, cuts, hide_confusions
 from mlopskit.intervals import wilson
 from mlopskit.metrics import score_array
 from mlopskit.metrics.functions import confusion
+from mlopskit.tally.floor.tables import folded
 
 POINTS = 200
 """Points that are kept of a curve: more than a figure of report width can show."""
@@ -30,7 +32,7 @@ CALIBRATION_ERROR = ["class", "n", "error", "perfect", "perfect_high", "mean_gap
 RESIDUALS = ["bin", "n", "predicted", "actual", "low", "high", "q05", "q25", "q50", "q75", "q95"]
 
 
-def confusion_table(predictions: pd.DataFrame, target: Target) -> pd.DataFrame:
+def confusion_table(predictions: pd.DataFrame, target: Target, *, floor: int = 0) -> pd.DataFrame:
     """Count rows by actual and predicted class.
 
     Parameters
@@ -39,6 +41,8 @@ def confusion_table(predictions: pd.DataFrame, target: Target) -> pd.DataFrame:
         ``_target`` and ``prediction``, class indices.
     target : Target
         With the labels.
+    floor : int
+        Privacy floor: of three classes or more, smaller cells are withheld, with what would give them away.
 
     Returns
     -------
@@ -55,7 +59,8 @@ def confusion_table(predictions: pd.DataFrame, target: Target) -> pd.DataFrame:
     shares = np.divide(counts.ravel(), total, out=np.full(size * size, np.nan), where=total > 0)
     labels = np.array(target.classes, dtype=object)
     columns = (np.repeat(labels, size), np.tile(labels, size), counts.ravel(), shares, low, high)
-    return pd.DataFrame(dict(zip(CONFUSION, columns, strict=True)))
+    table = pd.DataFrame(dict(zip(CONFUSION, columns, strict=True)))
+    return hide_confusions(table, predictions[TARGET], predictions["prediction"], floor=floor)
 
 
 def one_against_rest(predictions: pd.DataFrame, target: Target) -> Iterator[tuple[str, Any, Any]]:
@@ -92,39 +97,71 @@ def _thin(values: Any, points: int) -> Any:
     return np.unique(np.concatenate([[0], chosen[1:-1], [values.size - 1]]))
 
 
-def roc_curve(predictions: pd.DataFrame, target: Target, *, points: int = POINTS) -> pd.DataFrame:
+def _called(predictions: pd.DataFrame, target: Target) -> Any:
+    """The published answers of two classes; those of more do not follow from one class's score."""
+    return (predictions["prediction"] == 1).to_numpy() if target.task == "binary" else None
+
+
+def _may(
+    predictions: pd.DataFrame,
+    target: Target,
+    positive: Any,
+    score: Any,
+    steps: Any,
+    floor: int,
+    *,
+    origin: bool = False,
+) -> Any:
+    """Which points of a curve the privacy floor allows to be shown; before the first step lies the origin of some."""
+    shown = np.ones(len(steps), dtype=bool)
+    if floor > 1:
+        shown = np.isin(steps, cuts(positive, score, _called(predictions, target), floor=floor))
+    return np.concatenate([[True], shown]) if origin else shown
+
+
+def _thin_shown(values: Any, points: int, shown: Any) -> Any:
+    """As `_thin`, of those that are shown."""
+    places = np.flatnonzero(shown)
+    return places[_thin(values[places], points)]
+
+
+def roc_curve(predictions: pd.DataFrame, target: Target, *, points: int = POINTS, floor: int = 0) -> pd.DataFrame:
     """True against false positive rate at every threshold.
 
     Returns
     -------
     DataFrame
         class, threshold (infinite at the origin: nothing is called positive), false_positive_rate,
-        true_positive_rate; at most `points` rows a class, spread evenly along the curve.
+        true_positive_rate; at most `points` rows a class, spread evenly along the curve. With a privacy floor, only
+        thresholds between which lie no rows of a class or at least as many.
     """
     frames = []
     for label, positive, score in one_against_rest(predictions, target):
         threshold, found, wrong = _steps(positive, score)
         x = np.concatenate([[0.0], wrong / max(int((~positive).sum()), 1)])
         y = np.concatenate([[0.0], found / int(positive.sum())])
-        keep = _thin(x + y, points)
+        keep = _thin_shown(x + y, points, _may(predictions, target, positive, score, threshold, floor, origin=True))
         columns = (label, np.concatenate([[np.inf], threshold])[keep], x[keep], y[keep])
         frames.append(pd.DataFrame(dict(zip(ROC, columns, strict=True))))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=ROC)
 
 
-def precision_recall_curve(predictions: pd.DataFrame, target: Target, *, points: int = POINTS) -> pd.DataFrame:
+def precision_recall_curve(
+    predictions: pd.DataFrame, target: Target, *, points: int = POINTS, floor: int = 0
+) -> pd.DataFrame:
     """Precision against recall at every threshold.
 
     Returns
     -------
     DataFrame
-        class, threshold, recall, precision; at most `points` rows a class, spread evenly along recall.
+        class, threshold, recall, precision; at most `points` rows a class, spread evenly along recall. With a privacy
+        floor, at the thresholds of `roc_curve`.
     """
     frames = []
     for label, positive, score in one_against_rest(predictions, target):
         threshold, found, wrong = _steps(positive, score)
         recall = found / int(positive.sum())
-        keep = _thin(recall, points)
+        keep = _thin_shown(recall, points, _may(predictions, target, positive, score, threshold, floor))
         columns = (label, threshold[keep], recall[keep], (found / (found + wrong))[keep])
         frames.append(pd.DataFrame(dict(zip(PRECISION_RECALL, columns, strict=True))))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=PRECISION_RECALL)
@@ -137,18 +174,22 @@ def quantile_bins(values: Any, bins: int) -> Any:
     return np.unique(found, return_inverse=True)[1]
 
 
-def calibration_table(predictions: pd.DataFrame, target: Target, *, bins: int = 10) -> pd.DataFrame:
+def calibration_table(predictions: pd.DataFrame, target: Target, *, bins: int = 10, floor: int = 0) -> pd.DataFrame:
     """How often rows with about the same score are positive.
 
     Returns
     -------
     DataFrame
         class, bin (from 1, lowest scores first, about equal numbers of rows), n, score (mean), observed (share of
-        positive rows) with its Wilson interval (low, high). Empty without scores.
+        positive rows) with its Wilson interval (low, high). Empty without scores. With a privacy floor, bins are joined
+        until each class has no row in them or at least as many.
     """
     frames = []
     for label, positive, score in one_against_rest(predictions, target):
         number = quantile_bins(score, bins)
+        if floor > 1:
+            shown = cuts(positive, score, _called(predictions, target), floor=floor)
+            number = quantile_bins(cell_of(score, shown), bins)
         n = np.bincount(number)
         hits = np.bincount(number, weights=positive)
         low, high = wilson(hits, n)
@@ -208,7 +249,7 @@ def _perfect_errors(score: Any, number: Any, expected: Any, *, replicates: int, 
     return total / score.size
 
 
-def residual_table(predictions: pd.DataFrame, target: Target, *, bins: int = 10) -> pd.DataFrame:
+def residual_table(predictions: pd.DataFrame, target: Target, *, bins: int = 10, floor: int = 0) -> pd.DataFrame:
     """Predicted against actual for regression, and the spread of what is left over.
 
     Returns
@@ -216,12 +257,13 @@ def residual_table(predictions: pd.DataFrame, target: Target, *, bins: int = 10)
     DataFrame
         bin (from 1, lowest predictions first, about equal numbers of rows), n, predicted and actual (means), low and
         high (95 % interval of the mean actual value, Student's t), q05 … q95 (quantiles of actual minus predicted).
-        Empty for classification.
+        Empty for classification. With a privacy floor, bins are joined until each has as many rows.
     """
     if target.is_classification or predictions.empty:
         return pd.DataFrame(columns=RESIDUALS)
     predicted, actual = predictions["prediction"].to_numpy(dtype=float), predictions[TARGET].to_numpy(dtype=float)
     number = quantile_bins(predicted, bins)
+    number = folded(np.bincount(number)[:, None], floor)[number] if floor > 1 else number
     rows = []
     for index in range(int(number.max()) + 1):
         inside = number == index

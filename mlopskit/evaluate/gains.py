@@ -53,6 +53,7 @@ def metric_table(
     target: Target,
     metrics: Sequence[str] | None = None,
     replicates: int = 1000,
+    confidence: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Measure the model, with what the majority guess would have scored beside every figure.
@@ -63,26 +64,27 @@ def metric_table(
         Predictions for the same rows, of the model and as from `majority_guess`.
     target : Target
         What is predicted.
-    metrics, replicates, seed
+    metrics, replicates, confidence, seed
         As for `mlopskit.metrics.measure`.
 
     Returns
     -------
     DataFrame
-        metric, value, low, high, majority (NaN where it is undefined for a guess), method, n, denominator, status,
-        meaning.
+        metric, value, low, high, confidence (of the interval), majority (NaN where it is undefined for a guess),
+        method, n, denominator, status, meaning.
     """
     truth, score = predictions[TARGET].to_numpy(), score_array(predictions)
     task = target.task
-    options: dict[str, Any] = {"task": task, "metrics": metrics}
-    found = measure(truth, predictions["prediction"].to_numpy(), score, replicates=replicates, seed=seed, **options)
+    options: dict[str, Any] = {"task": task, "metrics": metrics, "replicates": replicates, "confidence": confidence}
+    found = measure(truth, predictions["prediction"].to_numpy(), score, seed=seed, **options)
     guess, guess_score = majority["prediction"].to_numpy(), score_array(majority)
     chosen = [get_metric(name, task) for name in found["metric"]]
     with np.errstate(all="ignore"):
         found["majority"] = [metric.function(truth, guess, guess_score) for metric in chosen]
     found["meaning"] = [metric.meaning for metric in chosen]
-    order = ["metric", "value", "low", "high", "majority", "method", "n", "denominator", "status", "meaning"]
-    return found[order]
+    found["confidence"] = confidence
+    first = ["metric", "value", "low", "high", "confidence", "majority"]
+    return found[[*first, "method", "n", "denominator", "status", "meaning"]]
 
 
 def read_baselines(run: Run) -> dict[str, Any]:

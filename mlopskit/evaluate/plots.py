@@ -67,7 +67,8 @@ def confusion_chart(table: pd.DataFrame) -> Chart | Note:
     labels = list(dict.fromkeys(table["actual"]))
     size = len(labels)
     shares = table["share_of_actual"].to_numpy(dtype=float).reshape(size, size)
-    counts = table["n"].to_numpy().reshape(size, size)
+    counts = np.array(list(table["n"]), dtype=object).reshape(size, size)
+    hidden = int(table["n"].isna().sum())
     fig, ax = display.figure(width=min(6.4, 3.4 + 0.5 * size), height=min(6.0, 1.4 + 0.45 * size))
     ax.grid(visible=False)
     ax.imshow(np.nan_to_num(shares), cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -75,11 +76,15 @@ def confusion_chart(table: pd.DataFrame) -> Chart | Note:
         for i in range(size):
             for j in range(size):
                 dark = np.nan_to_num(shares[i, j]) > 0.5
-                ax.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", color="white" if dark else "#08306b")
+                words = "" if pd.isna(counts[i, j]) else f"{counts[i, j]:,}"
+                ax.text(j, i, words, ha="center", va="center", color="white" if dark else "#08306b")
     names = [literal(label, limit=14) for label in labels]
     ax.set_xticks(range(size), names, rotation=0 if size <= 4 else 90)
     ax.set_yticks(range(size), names)
-    display.label_axes(ax, x="predicted", y="actual", title="Rows; darker: larger share")
+    known = "Rows" if hidden else f"{int(counts.sum()):,} test rows"  # a sum would tell of a hidden cell
+    display.label_axes(ax, x="predicted", y="actual", title=f"{known}; darker: larger share")
+    if hidden:
+        return display.chart(fig, alt=f"Confusion table of {size} classes; the privacy floor withholds {hidden} cells.")
     right = int(np.trace(counts))
     return display.chart(
         fig, alt=f"Confusion table of {size} classes: {right:,} of {int(counts.sum()):,} rows are right."

@@ -8,22 +8,40 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlopskit.explore.overview import compare, criteria, lifecycle, runs, ways
+from mlopskit.explore.overview import compare, criteria, lifecycle, ways
 
 if TYPE_CHECKING:
+    from mlopskit.explore.drift_widget import drift
     from mlopskit.explore.form_widget import new_run
+    from mlopskit.explore.row_widget import what_if
     from mlopskit.explore.run_widget import runner
+    from mlopskit.explore.runs_widget import runs
     from mlopskit.explore.slice_widget import slices
     from mlopskit.explore.threshold_widget import thresholds
 
 _HOMES = {
+    "drift": "mlopskit.explore.drift_widget",
     "new_run": "mlopskit.explore.form_widget",
     "runner": "mlopskit.explore.run_widget",
+    "runs": "mlopskit.explore.runs_widget",
     "slices": "mlopskit.explore.slice_widget",
     "thresholds": "mlopskit.explore.threshold_widget",
+    "what_if": "mlopskit.explore.row_widget",
 }
 
-__all__ = ["compare", "criteria", "lifecycle", "new_run", "runner", "runs", "slices", "thresholds", "ways"]
+__all__ = [
+    "compare",
+    "criteria",
+    "drift",
+    "lifecycle",
+    "new_run",
+    "runner",
+    "runs",
+    "slices",
+    "thresholds",
+    "ways",
+    "what_if",
+]
 
 
 def __getattr__(name: str) -> Any:

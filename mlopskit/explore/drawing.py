@@ -20,7 +20,7 @@ from mlopskit.display import colour, table
 Floats = npt.NDArray[np.float64]
 
 WIDTH, LEFT, RIGHT, TOP = 720, 46, 470, 12
-_FONT = "font-family=\"system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif\" font-size=\"12\""
+FONT = "font-family=\"system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif\" font-size=\"12\""
 _DASHES = ("", "6 3", "2 3", "9 3 2 3")
 _LINE = 15
 _LONGEST = 24
@@ -80,7 +80,7 @@ class Lines:
         labels = "".join(self._label(place, y, at[place], x) for place, y in _apart(at, bottom))
         height = bottom + 42
         return (
-            f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" fill="currentColor" {_FONT} '
+            f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" fill="currentColor" {FONT} '
             f'style="width:100%;max-width:{WIDTH}px;height:auto"><title>{html.escape(alt)}</title>{fixed}'
             f'<path d="M{x:.1f} {TOP}V{bottom}" stroke="currentColor" stroke-dasharray="3 3"/>{labels}</svg>'
         )
@@ -92,7 +92,7 @@ class Lines:
     def _label(self, place: int, y: float, value: float, x: float) -> str:
         known = bool(np.isfinite(value))
         dot = f'<circle cx="{x:.1f}" cy="{_y(value, self._bottom):.1f}" r="3.5" fill="{_ink(place)}"/>' if known else ""
-        words = f"{_short(self.names[place])}  {value:.3f}" if known else f"{_short(self.names[place])}  –"
+        words = f"{shortened(self.names[place])}  {value:.3f}" if known else f"{shortened(self.names[place])}  –"
         sample = f'<path d="M{RIGHT + 12} {y:.1f}h22" fill="none" {_stroke(place)}/>'
         return f'{dot}{sample}<text x="{RIGHT + 40}" y="{y + 4:.1f}" xml:space="preserve">{html.escape(words)}</text>'
 
@@ -177,5 +177,6 @@ def _rank(value: Any) -> tuple[bool, float]:
     return (not known, -float(value) if known else 0.0)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+def shortened(name: str, longest: int = _LONGEST) -> str:
+    """Return a name at a length that fits, its end cut."""
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"

@@ -47,21 +47,6 @@ def lifecycle() -> Chart:
     return chart(drawn, alt=_lifecycle_words())
 
 
-def runs(project: Path, *, rows: int = 15) -> Table:
-    """List the runs of a project, newest first, with their outcome, criteria and headline figure.
-
-    Parameters
-    ----------
-    project : Path
-        The folder that holds ``mlops.toml``.
-    rows : int
-        How many are shown.
-    """
-    found = [_row(folder, manifest) for folder, manifest in manifests(project)]
-    empty = {"run": "none yet: `mlopskit run` makes one"}
-    return table(pd.DataFrame(found or [empty]), rows=rows, digits=1, caption=_counted(len(found)))
-
-
 def criteria(project: Path, run: str = "") -> Table:
     """Show the acceptance criteria of a run, the newest when none is named.
 
@@ -117,13 +102,12 @@ def ways() -> Table:
         ),
         ("turn the threshold and watch each group", "explore.thresholds(run)"),
         ("sort, filter and look into slices", "explore.slices(run)"),
+        ("change one row and see what the model says then", "explore.what_if(run)"),
+        ("see how a column moved in production", "explore.drift(run)"),
+        ("search, chart and compare all runs", "explore.runs()"),
         ("one notebook through papermill", "papermill notebooks/3_model.ipynb out.ipynb -p seed 1"),
     ]
     return table(pd.DataFrame(rows, columns=["to", "do"]))
-
-
-def _counted(runs: int) -> str:
-    return "no run" if not runs else "one run" if runs == 1 else f"{runs} runs, newest first"
 
 
 def _lifecycle_words() -> str:
@@ -151,18 +135,6 @@ def _manifest(project: Path, run: str) -> dict[str, Any]:
     if run not in known:
         raise RunError.from_unknown_run(run, known)
     return known[run]
-
-
-def _row(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    judged = [entry["status"] for entry in manifest.get("criteria", [])]
-    label, fact = next(iter(_facts(folder).items()), ("headline", None))
-    return {
-        "run": folder.name,
-        "status": manifest["status"],
-        "criteria met": f"{judged.count('met')} of {len(judged)}",
-        "headline": f"{label} {_interval(fact)}",
-        "seconds": manifest.get("seconds"),
-    }
 
 
 def _facts(folder: Path) -> dict[str, dict[str, Any]]:

@@ -7,51 +7,23 @@ from typing import Any
 
 import pandas as pd
 
+from mlopskit import explored
 from mlopskit.errors import MlopskitError, listing, nearest
 from mlopskit.evaluate.slices.find import slice_mask
-
-ORDERS = {
-    "score": "score on validation rows",
-    "error_test": "error on test rows",
-    "error": "error on validation rows",
-    "n": "rows",
-    "adjusted": "p, adjusted",
-}
-"""What the table can be sorted by; p rises, the others fall."""
-
-COLUMNS = [
-    "slice", "origin", "level", "n", "share", "error", "times", "score", "n_test", "error_test", "error_rest",
-    "p_value", "adjusted", "power", "confirmed", "status", "same_rows", "overlapping",
-]  # fmt: skip
-_AND = " and "
+from mlopskit.explored import AND, COLUMNS, ORDERS
 
 
 def joined(found: pd.DataFrame, confirmed: pd.DataFrame) -> pd.DataFrame:
-    """Put the slices found and those tested side by side.
+    """Put the slices found and those tested side by side, as `mlopskit.explored.joined` does."""
+    rows = explored.joined(_records(found), _records(confirmed))
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    words = ["slice", "origin", "status", "same_rows", "overlapping", "confirmed"]
+    return table.astype({name: "float64" for name in COLUMNS if name not in words and table[name].dtype == "object"})
 
-    Parameters
-    ----------
-    found : DataFrame
-        The artefact ``slices``.
-    confirmed : DataFrame
-        The artefact ``confirmed``: the same slices and, in newer runs, every declared group.
 
-    Returns
-    -------
-    DataFrame
-        One row a slice with `COLUMNS`, worst first by score; what was not computed is missing.
-    """
-    extra = [name for name in ("share", "times", "same_rows", "overlapping") if name in found.columns]
-    if confirmed.empty:
-        table = found.assign(origin="searched")
-    else:
-        table = confirmed.merge(found[["slice", *extra]], on="slice", how="left", sort=False)
-        table["origin"] = table["origin"] if "origin" in table.columns else "searched"
-    table = table.reindex(columns=COLUMNS)
-    for name, empty in (("same_rows", ""), ("overlapping", ""), ("status", "not tested")):
-        table[name] = table[name].astype("object").where(table[name].notna(), empty).astype("str")
-    table["confirmed"] = table["confirmed"].eq(True)
-    return table.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = frame.astype("object").where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def chosen(
@@ -81,7 +53,7 @@ def chosen(
     confirmed : bool
         Only those that test rows confirmed.
     order : str
-        One of `ORDERS`.
+        One of `mlopskit.explored.ORDERS`.
 
     Raises
     ------
@@ -95,7 +67,7 @@ def chosen(
     for word in text.casefold().split():
         keep &= words.str.contains(word, regex=False)
     if column:
-        keep &= (_AND + table["slice"]).str.contains(f"{_AND}{column} = ", regex=False)
+        keep &= (AND + table["slice"]).str.contains(f"{AND}{column} = ", regex=False)
     if level:
         keep &= table["level"] == level
     if confirmed:
@@ -105,8 +77,8 @@ def chosen(
 
 def parents(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return the slices of the table that hold all rows of one: its conditions are some of that one's."""
-    own = set(name.split(_AND))
-    inside = [other != name and set(other.split(_AND)) < own for other in table["slice"]]
+    own = set(name.split(AND))
+    inside = [other != name and set(other.split(AND)) < own for other in table["slice"]]
     return table[pd.Series(inside, index=table.index, dtype=bool)].sort_values("level", kind="stable")
 
 
@@ -131,10 +103,10 @@ def conditions(name: str, values: Mapping[str, Iterable[str]]) -> dict[str, str]
         for value in each:
             head = f"{column} = {value}"
             rest = name[len(head) :]
-            if not name.startswith(head) or (rest and not rest.startswith(_AND)):
+            if not name.startswith(head) or (rest and not rest.startswith(AND)):
                 continue
             others = {key: item for key, item in values.items() if key != column}
-            after = conditions(rest.removeprefix(_AND), others) if rest else {}
+            after = conditions(rest.removeprefix(AND), others) if rest else {}
             if after is not None and (not rest or after):
                 return {column: value, **after}
     return None

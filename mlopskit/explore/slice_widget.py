@@ -17,7 +17,8 @@ from mlopskit.evaluate import slice_features, slice_rows
 from mlopskit.explore.drawing import page_table, sentence
 from mlopskit.explore.evidence import grouped_rows, settings
 from mlopskit.explore.explorer import Explorer
-from mlopskit.explore.slice_table import ORDERS, chosen, joined, mapping_of, parents
+from mlopskit.explore.slice_table import chosen, joined, mapping_of, parents
+from mlopskit.explored import FIT, ORDERS, described_by
 from mlopskit.runs import Run
 
 ROWS = 20
@@ -153,7 +154,7 @@ class SliceExplorer(Explorer):
     def _make_widgets(self) -> None:
         wide = {"style": {"description_width": "8em"}}
         levels = [("any", 0), *((str(n), n) for n in sorted({int(level) for level in self._slices["level"]}))]
-        columns = [("any", ""), *((name, name) for name in _columns(self._slices))]
+        columns = [("any", ""), *((name, name) for name in described_by(self._slices["slice"]))]
         orders = [(words, name) for name, words in ORDERS.items()]
         self._controls = {
             "text": widgets.Text(description="Search", placeholder="words of the slice", **wide),
@@ -166,7 +167,8 @@ class SliceExplorer(Explorer):
         for name, control in self._controls.items():
             control.observe(lambda found, name=name: setattr(self, name, found["new"]), names="value")
         width = widgets.Layout(width="60em", max_width="100%")
-        self._list = widgets.Select(description="Slice", rows=8, layout=width, **wide)
+        # no open list: JupyterLab keeps the arrow keys in one to itself, those in an opened menu it does not
+        self._list = widgets.Dropdown(description="Slice", layout=width, **wide)
         self._list.observe(self._picked, names="value")
         self._button = widgets.Button(description=f"Show up to {ROWS} of its rows", layout=widgets.Layout(width="auto"))
         self._button.on_click(self._show_rows)
@@ -182,9 +184,10 @@ class SliceExplorer(Explorer):
             control.value = getattr(self, name)
         table = self.table
         names = [str(name) for name in table["slice"].head(_LISTED)]
-        self._list.options = names
+        before = self.chosen
+        self._list.options = names  # this alone chooses the first
         if names:
-            self.chosen = self.chosen if self.chosen in names else names[0]
+            self.chosen = before if before in names else names[0]
             self._list.value = self.chosen
         self._words.value = sentence(self._sentence(len(table)))
         self._figures.value = self._page(table)
@@ -231,9 +234,8 @@ class SliceExplorer(Explorer):
         return page_table(shown, caption=self._caption(), rows=_SHOWN, headings=_HEADINGS)
 
     def _sentence(self, fitting: int) -> str:
-        of = len(self._slices)
         confirmed = int(self.table["confirmed"].sum())
-        return f"{fitting} of {of} slices and declared groups fit; {confirmed} of them are confirmed on test rows."
+        return FIT.format(fitting=fitting, of=len(self._slices), confirmed=confirmed)
 
     def _details(self) -> str:
         row, above = self._row(), parents(self._slices, self.chosen)
@@ -274,9 +276,3 @@ def _written(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and value > 1:
         return format_value(int(value))
     return format_value(value)
-
-
-def _columns(table: pd.DataFrame) -> list[str]:
-    """The columns that slices of the table are described by."""
-    parts = [part for name in table["slice"] for part in str(name).split(" and ")]
-    return sorted({part.partition(" = ")[0] for part in parts if " = " in part})

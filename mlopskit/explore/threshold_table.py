@@ -18,6 +18,7 @@ from scipy import special
 
 from mlopskit.errors import MetricError, listing, nearest
 from mlopskit.evaluate.groups.grouped import OVERALL
+from mlopskit.explored import RATES
 from mlopskit.intervals import wilson
 from mlopskit.metrics import ESTIMATED, NOT_ESTIMATED
 from mlopskit.metrics.estimates import FEWEST
@@ -25,15 +26,6 @@ from mlopskit.tally import Tally
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-RATES = {
-    "selection_rate": "selection rate",
-    "recall": "recall",
-    "false_positive_rate": "false positive rate",
-    "precision": "precision",
-    "accuracy": "accuracy",
-}
-"""What is shown, each a share of some rows, so that each has Wilson's interval."""
 
 
 @dataclass(frozen=True, eq=False)

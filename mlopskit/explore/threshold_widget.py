@@ -16,7 +16,8 @@ from mlopskit.errors import MetricError, listing, nearest
 from mlopskit.explore.drawing import Lines, figure, page_table, sentence
 from mlopskit.explore.evidence import grouped_rows
 from mlopskit.explore.explorer import Explorer
-from mlopskit.explore.threshold_table import RATES, ThresholdTable
+from mlopskit.explore.threshold_table import ThresholdTable
+from mlopskit.explored import AT, BETWEEN, OWN, RATES, TOO_FEW
 from mlopskit.metrics import ESTIMATED
 from mlopskit.runs import Run
 from mlopskit.tally import Tally
@@ -218,15 +219,16 @@ class ThresholdExplorer(Explorer):
         rows = rates[rates["metric"] == self.metric].to_dict("records")
         known = [row for row in rows[1:] if row["status"] == ESTIMATED]
         own = self._own is not None and self.threshold == self._first.snap(self._own)
-        head = f"Threshold {self.threshold:.4f}{' (the model’s own)' if own else ''}: {RATES[self.metric]} is"
-        head += f" {display.format_value(rows[0]['value'])} overall"
+        head = AT.format(
+            threshold=f"{self.threshold:.4f}", own=OWN if own else "", rate=RATES[self.metric],
+            overall=display.format_value(rows[0]["value"]),
+        )  # fmt: skip
         if len(known) < 2:
             return f"{head}."
         low, high = min(known, key=lambda row: row["value"]), max(known, key=lambda row: row["value"])
-        return (
-            f"{head}, from {low['value']:.3f} for {self.column} = {low['group']} to {high['value']:.3f} for "
-            f"{high['group']}."
-        )
+        figures = {"low": f"{low['value']:.3f}", "high": f"{high['value']:.3f}"}
+        groups = {"column": self.column, "lowest": low["group"], "highest": high["group"]}
+        return f"{head}{BETWEEN.format(**figures, **groups)}."
 
     def _chart(self) -> str:
         table, key = self._tables[self.column], (self.column, self.metric)
@@ -268,5 +270,5 @@ def by_group(rates: pd.DataFrame) -> pd.DataFrame:
 
 def _cell(value: float, low: float, high: float, denominator: int, status: str) -> str:
     if status != ESTIMATED:
-        return f"too few: {denominator} rows" if denominator != 1 else "too few: 1 row"
+        return TOO_FEW.format(rows=f"{denominator} rows" if denominator != 1 else "1 row")
     return f"{value:.3f} ({low:.3f}–\N{WORD JOINER}{high:.3f})"  # no line ends within an interval

@@ -14,6 +14,7 @@ from mlopskit import intervals
 from mlopskit.errors import MetricError
 from mlopskit.metrics import functions as f
 from mlopskit.metrics.registry import Metric, default_metrics, get_metric
+from mlopskit.results import Results
 
 ESTIMATED, NOT_ESTIMATED = "estimated", "cannot-be-estimated"
 FEWEST = 10
@@ -160,7 +161,7 @@ def measure(
         (name, estimate(get_metric(name, task), rows, replicates=replicates, confidence=confidence, seed=seed))
         for name in names
     ]
-    return pd.DataFrame(
+    return Results(
         [(name, e.value, e.low, e.high, e.method, len(rows.y_true), e.status, e.denominator) for name, e in found],
         columns=["metric", "value", "low", "high", "method", "n", "status", "denominator"],
     )

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlopskit.mitigation import chosen_mitigation, reweigh
     from mlopskit.model.baselines import ColumnBaseline, LinearBaseline, MajorityBaseline, RuleBaseline
     from mlopskit.model.benchmarks import Benchmarks, fit_baselines
     from mlopskit.model.candidates import draw_candidates, import_estimator
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from mlopskit.model.fitting import TrainingData
     from mlopskit.model.headline import Headline, headline_metric
     from mlopskit.model.learning import learning_curve, learning_note
+    from mlopskit.model.mitigated import Mitigated, apply_mitigation, show_mitigation, show_reweighting
     from mlopskit.model.plots import plot_candidates, plot_comparison, plot_learning, plot_threshold
     from mlopskit.model.prediction import predict_table
-    from mlopskit.model.reweighting import chosen_mitigation, reweigh, show_reweighting
     from mlopskit.model.rules import evaluate_rule
     from mlopskit.model.summary import first_note, show_progress, summarise_model, winner_note
     from mlopskit.model.threshold import Objective, Threshold, choose_threshold, threshold_curve
@@ -31,13 +32,14 @@ _HOMES = {
     "Headline": "headline",
     "LinearBaseline": "baselines",
     "MajorityBaseline": "baselines",
+    "Mitigated": "mitigated",
     "Objective": "threshold",
     "RuleBaseline": "baselines",
     "Search": "training",
     "Threshold": "threshold",
     "TrainingData": "fitting",
+    "apply_mitigation": "mitigated",
     "choose_threshold": "threshold",
-    "chosen_mitigation": "reweighting",
     "compare_with_baselines": "comparison",
     "draw_candidates": "candidates",
     "evaluate_rule": "rules",
@@ -53,10 +55,10 @@ _HOMES = {
     "plot_learning": "plots",
     "plot_threshold": "plots",
     "predict_table": "prediction",
-    "reweigh": "reweighting",
     "search_candidates": "training",
+    "show_mitigation": "mitigated",
     "show_progress": "summary",
-    "show_reweighting": "reweighting",
+    "show_reweighting": "mitigated",
     "start_tracking": "tracking",
     "summarise_model": "summary",
     "threshold_curve": "threshold",
@@ -71,11 +73,13 @@ __all__ = [
     "Headline",
     "LinearBaseline",
     "MajorityBaseline",
+    "Mitigated",
     "Objective",
     "RuleBaseline",
     "Search",
     "Threshold",
     "TrainingData",
+    "apply_mitigation",
     "choose_threshold",
     "chosen_mitigation",
     "compare_with_baselines",
@@ -95,6 +99,7 @@ __all__ = [
     "predict_table",
     "reweigh",
     "search_candidates",
+    "show_mitigation",
     "show_progress",
     "show_reweighting",
     "start_tracking",
@@ -106,7 +111,13 @@ __all__ = [
 ]
 
 
+_ELSEWHERE = {"chosen_mitigation": "mlopskit.mitigation", "reweigh": "mlopskit.mitigation"}
+"""What this phase calls from a room of its own, which the evaluation shares."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _ELSEWHERE:
+        return getattr(import_module(_ELSEWHERE[name]), name)
     if name not in _HOMES:
         raise AttributeError(f"module 'mlopskit.model' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(import_module(f"mlopskit.model.{_HOMES[name]}"), name)

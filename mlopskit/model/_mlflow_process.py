@@ -17,6 +17,8 @@ _NOT_NEEDED = ("pandas", "numpy", "pyarrow", "scipy", "sklearn", "IPython")
 def main() -> None:
     """Log one run; the answer is ``{"run_id": …}`` or ``{"error": …}``."""
     runs = Path(sys.argv[1])
+    if hasattr(os, "nice"):
+        os.nice(5)  # candidates are fitted meanwhile; it is the last cell that asks for it
     gc.disable()  # it imports, logs and ends: nothing here is worth looking for garbage
     if os.environ.get("MLFLOW_TRACKING_URI", "").startswith("sqlite:"):
         for name in _NOT_NEEDED:

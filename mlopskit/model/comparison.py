@@ -112,7 +112,7 @@ def _unknown(item: Mapping[str, Any]) -> dict[str, Any]:
     return {**empty, "metric": item["metric"], "n": 0, "method": item["status"], "verdict": UNKNOWN}
 
 
-def verdict(comparison: pd.DataFrame, metric: Metric, *, winner: str) -> display.Note:
+def verdict(comparison: pd.DataFrame, metric: Metric, *, winner: str, mitigation: str = "") -> display.Note:
     """Say in sentences what the comparison means and what is recommended.
 
     Parameters
@@ -123,6 +123,8 @@ def verdict(comparison: pd.DataFrame, metric: Metric, *, winner: str) -> display
         The headline metric; a published figure speaks in its own.
     winner : str
         The candidate that won.
+    mitigation : str
+        What was done about a gap between groups, where something was.
     """
     only_figure = ~comparison["baseline"].isin(comparison.loc[comparison["metric"] == metric.name, "baseline"])
     spoken = comparison[(comparison["metric"] == metric.name) | only_figure]
@@ -131,6 +133,10 @@ def verdict(comparison: pd.DataFrame, metric: Metric, *, winner: str) -> display
         return display.note(said, tone="warning")
     sentences = [_sentence(row, winner) for row in records(spoken)]
     advice, tone = _advice(spoken, winner)
+    if mitigation:
+        sentences.append(
+            f"What {mitigation} is for, a smaller gap between groups, is not counted here; the slices phase tells it."
+        )
     return display.note(*sentences, advice, tone=tone)
 
 

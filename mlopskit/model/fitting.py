@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,9 +17,10 @@ import pandas as pd
 
 from mlopskit.data import TARGET, Target
 from mlopskit.metrics import Metric
+from mlopskit.mitigation.choice import Drawn
+from mlopskit.mitigation.reweighting import Reweighting, fit_weighted
 from mlopskit.model.candidates import Candidate
 from mlopskit.model.prediction import class_scores
-from mlopskit.model.reweighting import Reweighting, fit_weighted
 from mlopskit.model.threads import fit_in_one_thread, predict_in_one_thread
 from mlopskit.model.threshold import Objective, choose_threshold
 
@@ -37,8 +39,9 @@ class TrainingData:
         Fitted on the training rows.
     objective : Objective
         What a threshold is chosen for (binary only).
-    mitigation : Reweighting, optional
-        Candidates learn from rows weighted by it; without it every row counts alike.
+    mitigation : Reweighting or Drawn, optional
+        What is done about a gap between groups. With reweighting candidates learn from weighted rows; else every row
+        counts alike, and what is to be done is done to the winner (see `mlopskit.model.mitigated`).
     """
 
     train: pd.DataFrame
@@ -46,7 +49,7 @@ class TrainingData:
     target: Target
     preparation: Any
     objective: Objective = field(default_factory=Objective)
-    mitigation: Reweighting | None = None
+    mitigation: Reweighting | Drawn | None = None
 
     @cached_property
     def weights(self) -> npt.NDArray[np.float64] | None:
@@ -175,16 +178,17 @@ def _stopped(candidate: Candidate) -> str:
 
 def predict_prepared(estimator: Any, X: Any, target: Target) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64] | None]:
     """Return predictions and scores (binary: of the positive class, shape (n,)) for prepared rows."""
-    if not target.is_classification:
-        return np.asarray(estimator.predict(X), dtype=np.float64), None
-    scores = class_scores(estimator, X, n_classes=len(target.classes))
+    with predict_in_one_thread():
+        if not target.is_classification:
+            return np.asarray(estimator.predict(X), dtype=np.float64), None
+        scores = class_scores(estimator, X, n_classes=len(target.classes))
     return scores.argmax(axis=1), scores[:, 1] if target.task == "binary" else scores
 
 
-def fit_again(fitted: Fitted, data: TrainingData, metric: Metric) -> Fitted:
-    """Fit the same configuration afresh on other training rows (see `TrainingData.part`)."""
+def fit_again(fitted: Fitted, parts: Sequence[TrainingData], metric: Metric, *, n_jobs: int = 1) -> list[Fitted]:
+    """Fit the same configuration afresh on other training rows (see `TrainingData.part`), `n_jobs` at a time."""
     from sklearn.base import clone
 
-    candidate = replace(fitted.candidate, estimator=clone(fitted.candidate.estimator))
-    with calmly([]):
-        return fit_candidate(candidate, data, metric)
+    alike = [replace(fitted.candidate, estimator=clone(fitted.candidate.estimator)) for _ in parts]
+    with calmly([]), ThreadPoolExecutor(max(1, n_jobs)) as pool:
+        return list(pool.map(lambda candidate, data: fit_candidate(candidate, data, metric), alike, parts))

@@ -33,7 +33,12 @@ def plot_candidates(search: Search) -> display.Chart:
 
 
 def plot_threshold(curve: pd.DataFrame, chosen: Threshold, objective: Objective) -> display.Chart | display.Note:
-    """Draw objective, recall and precision against the threshold, and the chosen one; a note where there is none."""
+    """Draw objective, recall and precision against the threshold, and the chosen one; a note where none decides."""
+    if chosen.threshold is None and chosen.value is not None:
+        return display.note(
+            f"No one threshold decides here, but the mitigation above; on validation rows its decisions reach "
+            f"{objective.label} {display.format_value(chosen.value)}."
+        )
     if chosen.threshold is None or chosen.value is None:
         return display.note("No threshold is needed here: it parts yes from no, so only a binary target has one.")
     fig, ax = display.figure()
@@ -76,7 +81,9 @@ def plot_learning(curve: pd.DataFrame, metric: Metric) -> display.Chart:
         ax.errorbar(part["rows"], part["value"], yerr=_bars(part), marker="o", color=display.colour(index), capsize=3)
         ax.annotate(split, (part["rows"].iloc[-1], part["value"].iloc[-1]), xytext=(6, 0), textcoords="offset points")
     ax.margins(x=0.18)
-    display.label_axes(ax, x="training rows", y=metric.label)
+    size = int(curve.loc[curve["split"] == "validation", "n"].iloc[0])
+    title = f"n = {size:,} validation rows; bars: 95 % interval"
+    display.label_axes(ax, x="training rows", y=metric.label, title=title)
     last = curve.groupby("split")["value"].last()
     seen, new = (f"{last[split]:.3f}" for split in ("train", "validation"))
     alt = f"{metric.label} with all training rows: {seen} on them, {new} on validation rows."

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlopskit.data import ROW, TARGET, Target
+from mlopskit.errors import ModelError
 from mlopskit.model.threads import predict_in_one_thread
 
 
@@ -31,9 +32,26 @@ def predict_table(model: Any, rows: pd.DataFrame, *, target: Target, threshold: 
     DataFrame
         ``_row``, ``_target``, ``prediction`` (class index, or a quantity) and ``score``, the probability of the
         positive class (binary), or ``score_0`` … ``score_{K-1}`` (multiclass); regression has no scores.
+
+    Raises
+    ------
+    ModelError
+        When a threshold is given for a model that decides otherwise (see `mlopskit.mitigation`).
     """
+    if threshold is not None and decides_itself(model):
+        raise ModelError(
+            f"{type(model).__name__} decides by a mitigation, not by one threshold, so {threshold:.3g} cannot take its "
+            "place; give threshold=None. If a notebook is older than the mitigation in mlops.toml, put it back with "
+            "`mlopskit new --here --notebooks-only`."
+        )
     with predict_in_one_thread():
         return _predict_table(model, rows, target, threshold)
+
+
+def decides_itself(model: Any) -> bool:
+    """Tell whether a model's decisions are not those of a threshold on its score."""
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    return bool(getattr(last, "decides_itself", False))
 
 
 def _predict_table(model: Any, rows: pd.DataFrame, target: Target, threshold: float | None) -> pd.DataFrame:

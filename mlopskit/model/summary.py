@@ -11,18 +11,24 @@ from mlopskit.data import TARGET
 from mlopskit.metrics import score_array
 from mlopskit.model.comparison import UNKNOWN, unbeaten_kinds
 from mlopskit.model.headline import Headline
+from mlopskit.model.mitigated import Mitigated
 from mlopskit.model.threshold import Threshold
 from mlopskit.model.training import Search
 
 
-def winner_note(search: Search, predictions: pd.DataFrame, headline: Headline) -> display.Note:
-    """Name the winner with its figure, its interval and its settings."""
+def winner_note(
+    search: Search, predictions: pd.DataFrame, headline: Headline, *, applied: Mitigated | None = None
+) -> display.Note:
+    """Name the winner with its figure, its interval and its settings, and what was made of it by a mitigation."""
     found, best = _measured(predictions, headline), search.winner
     settings = ", ".join(f"{key} {value}" for key, value in best.candidate.settings.items()) or "default settings"
     value, low, high = (display.format_value(found[key]) for key in ("value", "low", "high"))
     figure = f"{headline.metric.label} {value} ({low} to {high})"
     rows = f"{found['n']:,} validation rows, on which it was chosen, so a little too good"
     lines = [f"{best.candidate.name} wins with {settings}: {figure} on {rows}."]
+    if applied is not None and applied.drawn:
+        own = f"{headline.metric.label} {display.format_value(best.value)} on {found['n']:,} validation rows"
+        lines = [f"{best.candidate.name} wins with {settings}: {own}.", f"Kept is {applied.name}: {figure} on {rows}."]
     lines += [f"It {best.note}; a higher `max_iter` may gain a little."] if best.note else []
     failed = dict.fromkeys(f"{item.candidate.name} {item.note}" for item in search.fitted if item.estimator is None)
     warned = [
@@ -47,6 +53,7 @@ def summarise_model(
     *,
     threshold: Threshold,
     verdict: display.Note,
+    applied: Mitigated | None = None,
 ) -> dict[str, Any]:
     """Return the phase's summary: facts, statements and what to do next.
 
@@ -64,8 +71,11 @@ def summarise_model(
         The chosen one.
     verdict : Note
         From `verdict`.
+    applied : Mitigated, optional
+        From `apply_mitigation`; without it the winner is what is kept.
     """
-    facts = [_figure(predictions, comparison, headline), _model_fact(search)]
+    name = search.winner.candidate.name if applied is None else applied.name
+    facts = [_figure(predictions, comparison, headline), _model_fact(search, name)]
     if threshold.threshold is not None:
         explain = f"At or above this score the answer is yes; chosen for {threshold.objective}."
         facts.append(
@@ -78,7 +88,7 @@ def summarise_model(
     return {
         "facts": [_blank_fact() | fact for fact in facts],
         "statements": statements,
-        "next": _next(comparison, headline, search.winner.candidate.name),
+        "next": _next(comparison, headline, name),
     }
 
 
@@ -93,13 +103,15 @@ def _figure(predictions: pd.DataFrame, comparison: pd.DataFrame, headline: Headl
     }
 
 
-def _model_fact(search: Search) -> dict[str, Any]:
-    tried = len(search.fitted)
+def _model_fact(search: Search, name: str) -> dict[str, Any]:
+    tried, winner = len(search.fitted), search.winner.candidate.name
+    best = f"The best of {tried} configurations on validation rows"
+    explain = f"{best}." if name == winner else f"{best} is {winner}; the mitigation chosen in mlops.toml was applied."
     return {
         "label": "model",
-        "value": search.winner.candidate.name,
+        "value": name,
         "n": tried,
-        "explain": f"The best of {tried} configurations on validation rows.",
+        "explain": explain,
         "artefact": "model/candidates",
     }
 

@@ -75,7 +75,8 @@ class Threshold:
     Attributes
     ----------
     threshold : float or None
-        At or above this score the positive class is predicted; None where there is nothing to cut.
+        At or above this score the positive class is predicted; None where there is nothing to cut, or where a
+        mitigation decides (see `mlopskit.model.mitigated`).
     objective : str
         What it was chosen for.
     value : float or None

@@ -160,6 +160,8 @@ def tracking_record(
     }
     winner = search.winner.candidate
     params = {"candidate": winner.name, **winner.settings, "seed": headline.seed, "configurations": len(search.fitted)}
+    if search.data.mitigation is not None:
+        params |= {"mitigation": search.data.mitigation.name, "mitigate": search.data.mitigation.column}
     tags = {"mlopskit.run": run, "mlopskit.headline": headline.metric.name, **tags}
     return {
         "experiment": project,

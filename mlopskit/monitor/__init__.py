@@ -25,6 +25,7 @@ from mlopskit.monitor.divergence import (
 from mlopskit.monitor.drift import drift_table
 from mlopskit.monitor.estimate import Calibrator, estimate_binary, expected_confusion
 from mlopskit.monitor.feedback import next_markdown, next_steps, summarise
+from mlopskit.monitor.floored import Floor
 from mlopskit.monitor.groups import group_table
 from mlopskit.monitor.inputs import input_table, unusual_inputs
 from mlopskit.monitor.performance import window_table
@@ -55,6 +56,7 @@ from mlopskit.monitor.windows import Windows, cut_windows
 __all__ = [
     "Calibrator",
     "FeatureProfile",
+    "Floor",
     "Profile",
     "Reference",
     "Traffic",

@@ -19,6 +19,7 @@ from mlopskit import intervals
 from mlopskit.monitor import divergence
 from mlopskit.monitor.profile import FeatureProfile, Profile, as_numbers
 from mlopskit.monitor.windows import Windows
+from mlopskit.results import Results
 
 FEWEST_ROWS = 30
 """Below this many rows in a window neither the bins nor their chance level mean much."""
@@ -86,7 +87,7 @@ def drift_table(
             item, frame, windows, reference, bounds.get(item.feature, bounds.get("*", np.nan)), alpha
         )
     ]
-    return _adjusted(pd.DataFrame(rows, columns=COLUMNS), alpha)
+    return Results(_adjusted(pd.DataFrame(rows, columns=COLUMNS), alpha))
 
 
 def _feature_rows(

@@ -46,7 +46,7 @@ def group_table(
                 {"slice": column, "group": "–", "window": "all", "metric": metric, "n": 0, "status": "not logged"}
             )
             continue
-        groups = _groups(traffic, column)
+        groups = group_labels_of(traffic, column)
         level = 1 - (1 - confidence) / max(1, groups.nunique())
         options = {"replicates": replicates, "confidence": level, "seed": seed}
         for group in sorted(groups.unique()):
@@ -55,7 +55,8 @@ def group_table(
     return pd.DataFrame(rows, columns=names)
 
 
-def _groups(traffic: Traffic, column: str) -> pd.Series[Any]:
+def group_labels_of(traffic: Traffic, column: str) -> pd.Series[Any]:
+    """Return the group of each request in a logged column."""
     frame = traffic.logged[[column]]
     return Grouping.fit(frame, [column]).transform(frame)[column].reset_index(drop=True)
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlopskit import display
 from mlopskit.data import Target
+from mlopskit.metrics import METRICS
 from mlopskit.monitor.performance import MEASURED
 from mlopskit.monitor.profile import as_numbers
 from mlopskit.monitor.traffic import Traffic, outputs_of
@@ -31,7 +32,9 @@ def drift_heatmap(drift: pd.DataFrame) -> display.Chart:
     fig, axes = display.figure(height=max(1.6, 0.32 * len(grid) + 1.1))
     axes.grid(visible=False)
     _draw_cells(axes, grid, status)
-    display.label_axes(axes, x="window", title="Drift from the reference (PSI)")
+    sizes = psi.loc[psi["value"].notna(), "n"]
+    size = f"; n = {int(sizes.min()):,} to {int(sizes.max()):,} rows a window" if len(sizes) else ""
+    display.label_axes(axes, x="window", title=f"Drift from the reference (PSI){size}")
     return display.chart(fig, alt=_drift_alt(psi))
 
 
@@ -86,7 +89,8 @@ def metric_chart(
     _name_ticks(axes, list(rows["window"]))
     counts = rows.loc[rows["status"] == MEASURED, "n"]
     size = f", n = {int(counts.min()):,} to {int(counts.max()):,}" if len(counts) else ""
-    display.label_axes(axes, x="window", y=metric, title=f"{metric} by window, with intervals{size}")
+    name = METRICS[metric].label if metric in METRICS else metric.replace("_", " ")
+    display.label_axes(axes, x="window", y=name, title=f"{name} by window, with intervals{size}")
     return display.chart(fig, alt=_metric_alt(rows, metric))
 
 

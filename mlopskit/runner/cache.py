@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlopskit import artefacts
-from mlopskit.errors import NotebookError
 from mlopskit.notebooks import load_notebook
 from mlopskit.runner import manifest
 from mlopskit.runner.fingerprint import fingerprint, phase_key
 from mlopskit.runner.phases import ancestors
 from mlopskit.runner.planning import Plan
+from mlopskit.runner.reuse import damaged
 from mlopskit.runs import Record, env_hash, listing_hash, read_trace, written
 
 FOLDER = ".cache"
@@ -125,7 +125,7 @@ def misfit(folder: Path, now: Now, *, ancestors: Collection[str]) -> str | None:
     records = read_trace(folder)
     if not any(record.op == "finish" for record in records):
         return "it did not end well"
-    never = never_reusable(records, phase=folder.name, ancestors=ancestors)
+    never = _barred(records, phase=folder.name, ancestors=ancestors)
     if never is not None:
         return never
     for record in records:
@@ -135,31 +135,35 @@ def misfit(folder: Path, now: Now, *, ancestors: Collection[str]) -> str | None:
     return damaged(folder)
 
 
-def never_reusable(records: Collection[Record], *, phase: str, ancestors: Collection[str]) -> str | None:
-    """Say why a phase with this trace can never be reused, or None."""
+def never_reusable(plan: Plan, phase: str, records: Collection[Record], *, key: str) -> str | None:
+    """Say why a phase that has just ended can never be reused, or None.
+
+    Parameters
+    ----------
+    plan : Plan
+        What the run was to do.
+    phase : str
+        Its name.
+    records : collection of Record
+        Its trace.
+    key : str
+        Its key when the run began.
+    """
+    barred = _barred(records, phase=phase, ancestors=ancestors(plan.phases, phase))
+    if barred is not None:
+        return barred
+    if phase in plan.secrets:
+        return "it uses a secret, and the value of a secret is kept nowhere"
+    return None if keys(plan)[phase] == key else "its notebook or a module was changed while it ran"
+
+
+def _barred(records: Collection[Record], *, phase: str, ancestors: Collection[str]) -> str | None:
     for record in records:
         if record.op in _NEVER:
             return _NEVER[record.op].format(record.name)
         source = record.name.partition("/")[0]
         if record.op in {"read", "absent"} and source != phase and source not in ancestors:
             return f"it looked at {record.name}, and {source} is not among the phases that it comes after"
-    return None
-
-
-def damaged(folder: Path) -> str | None:
-    """Name the first artefact of a phase whose bytes are not those that the phase wrote, or its notebook, or None."""
-    for file, record in written(folder).items():
-        path = folder / file
-        try:
-            whole = artefacts.sha256(path) == record.sha256
-        except OSError:
-            whole = False
-        if not whole:
-            return f"its artefact {record.name} is damaged or gone"
-    try:
-        load_notebook(folder / "notebook.ipynb")
-    except NotebookError:
-        return "its notebook is damaged or gone"
     return None
 
 

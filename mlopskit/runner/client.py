@@ -7,7 +7,6 @@ run.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -17,22 +16,18 @@ from typing import Any
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
-from nbformat.v4 import nbjson
 from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NotebookExecutionManager
 from papermill.iorw import LocalHandler, papermill_io
 from traitlets import Any as AnyTrait
 from traitlets import Dict
 
-from mlopskit import artefacts
 from mlopskit.params import portable
 from mlopskit.runner.kernels import Setting, start, tidy
+from mlopskit.runner.record import Record
 from mlopskit.runner.redaction import Redactor
 from mlopskit.runner.spill import Spill, shorten
 
 _RECORDED = ("output_path", "progress_bar", "log_output", "autosave_cell_every")
-_A_WHILE = 0.5  # seconds
-_SAVING_SHARE = 0.05  # at most this share of the time goes into saving the notebook while it runs
 
 
 class Stopped(Exception):  # noqa: N818  (not an error: somebody asked for it)
@@ -42,6 +37,7 @@ class Stopped(Exception):  # noqa: N818  (not an error: somebody asked for it)
 class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class is untyped
     """papermill's client with a watch on it: a cell counts as done only when its reply has come."""
 
+    admitted = AnyTrait()
     watch = AnyTrait()
     spill = AnyTrait()
     redactor = AnyTrait()
@@ -49,6 +45,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
 
     def papermill_execute_cells(self) -> None:
         """Execute cell by cell; whatever ends a cell early is marked on that cell before it travels on."""
+        if not self.admitted():
+            raise Stopped
+        self.nb_man.notebook_start()
         for index, cell in enumerate(self.nb.cells):
             if self.watch.stopping:
                 raise Stopped
@@ -128,48 +127,6 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
             self._stream({**msg, **said, "content": {"name": name, "text": text}}, cell, cell_index, last=True)
 
 
-class Record(NotebookExecutionManager):  # type: ignore[misc]  # the base class is untyped
-    """papermill's record of an execution, saved atomically, and never calling "completed" what did not run."""
-
-    def __init__(self, nb: Any, setting: Setting, **options: Any) -> None:
-        super().__init__(nb, **options)
-        self._save_to = setting.save_to
-        self._saved_at, self._cost = 0.0, 0.0
-
-    def save(self, **_: Any) -> None:
-        """Save, unless the last time was so recent that saving would slow the run."""
-        if self._save_to is None:
-            super().save()
-        elif time.monotonic() - self._saved_at > max(_A_WHILE, self._cost / _SAVING_SHARE):
-            self._save_now()
-
-    def save_soon(self) -> None:
-        """Save when a cell that starts has taken a while: until it ends, nothing else would."""
-        asyncio.get_running_loop().call_later(_A_WHILE, self._save_unless_over)
-
-    def _save_unless_over(self) -> None:
-        if self.end_time is None and self._save_to is not None:
-            self.save()
-
-    def _save_now(self) -> None:
-        started = time.monotonic()
-        assert self._save_to is not None  # noqa: S101
-        artefacts.write_text(self._save_to, nbjson.writes(self.nb) + "\n")
-        self._saved_at = time.monotonic()
-        self._cost = self._saved_at - started
-
-    def notebook_complete(self, **_: Any) -> None:
-        """Note the end; cells that never started stay "pending"."""
-        self.end_time = self.now()
-        self.nb.metadata.papermill["end_time"] = self.end_time.isoformat()
-        self.nb.metadata.papermill["duration"] = (self.end_time - self.start_time).total_seconds()
-        self.cleanup_pbar()
-        if self._save_to is None:
-            super().save()
-        else:
-            self._save_now()
-
-
 def local_file(path: Any) -> Path | None:
     """Return where papermill saves the notebook, when that is a file of this machine that can be replaced."""
     handler = papermill_io.get_handler(path)
@@ -212,7 +169,6 @@ def execute(
     _prepare(nb, setting)
     record = Record(nb, setting, **{name: options[name] for name in _RECORDED if name in options})
     spill = spill or Spill(setting.save_to.parent if setting.save_to else None, Redactor(setting.secrets))
-    record.notebook_start()
     try:
         _run(record, setting, spill, options)
     except Exception as error:
@@ -222,8 +178,20 @@ def execute(
         raise said from error
     finally:
         record.cleanup_pbar()
-        record.notebook_complete()
+        if setting.admitted():
+            record.notebook_complete()
     return record.nb
+
+
+def leave(setting: Setting) -> None:
+    """End the kernel as nbclient ends one of its own, and tidy up behind it; a second time does nothing."""
+    client, setting.client = setting.client, None
+    if client is not None and client.km is not None:
+        run_sync(client._async_cleanup_kernel)()
+    setting.watch.sweep()
+    tidy(setting)
+    if setting.log is not None:
+        Redactor(setting.secrets).file(setting.log)
 
 
 def _prepare(nb: Any, setting: Setting) -> None:
@@ -239,15 +207,12 @@ def _prepare(nb: Any, setting: Setting) -> None:
 def _run(record: Record, setting: Setting, spill: Spill, options: Mapping[str, Any]) -> None:
     if setting.manager is None:
         run_sync(start)(setting)
-    client = _client(record, setting, spill, options)
-    client.owns_km = True  # so that nbclient shuts the kernel down as if it had started it
+    setting.client = _client(record, setting, spill, options)
     try:
-        client.execute()
+        setting.client.execute(cleanup_kc=False)
     finally:
-        setting.watch.sweep()
-        tidy(setting)
-        if setting.log is not None:
-            Redactor(setting.secrets).file(setting.log)
+        if not setting.lingers:
+            leave(setting)
 
 
 def _client(record: Record, setting: Setting, spill: Spill, options: Mapping[str, Any]) -> Client:
@@ -257,9 +222,12 @@ def _client(record: Record, setting: Setting, spill: Spill, options: Mapping[str
         watch.begin(cell_index)
         record.save_soon()
 
-    deadline = time.monotonic() + setting.limit if setting.limit else None
+    def left(_: Any) -> float:
+        return max((record.began or 0.0) + (setting.limit or 0.0) - time.monotonic(), 0.05)
+
     return Client(
         record,
+        admitted=setting.admitted,
         km=setting.manager,
         watch=watch,
         spill=spill,
@@ -272,8 +240,7 @@ def _client(record: Record, setting: Setting, spill: Spill, options: Mapping[str
         startup_timeout=options.get("start_timeout", 60),
         iopub_timeout=600,  # a kernel may print faster than is read; that it died is noticed otherwise
         timeout=options.get("execution_timeout"),
-        timeout_func=(lambda _: max(deadline - time.monotonic(), 0.05)) if deadline else None,
-        on_notebook_start=setting.on_ready,
+        timeout_func=left if setting.limit else None,
         on_cell_execute=begin,
         on_cell_executed=lambda **_: watch.end(),
     )

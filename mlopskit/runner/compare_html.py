@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 from mlopskit.artefacts import write_text
 from mlopskit.runner.compare import Comparison
 from mlopskit.runner.pages import templates
-from mlopskit.share import share
+from mlopskit.runner.report.style import stylesheet
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'"
+)
 _DIGITS = 4
 
 
@@ -43,10 +45,9 @@ def page(comparison: Comparison) -> str:
     """Return the page as HTML text."""
     from markupsafe import Markup
 
-    folder = share("templates/report")
     environment = templates("report")
     environment.filters.update(number=number, short=short, drawing=drawing)
-    style = Markup((folder / "report.css").read_text(encoding="utf-8"))  # noqa: S704 (ours)
+    style = Markup(stylesheet("report/report.css"))  # noqa: S704 (ours)
     return environment.get_template("compare.html.j2").render(diff=comparison, style=style, policy=POLICY)
 
 

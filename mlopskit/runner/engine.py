@@ -39,12 +39,12 @@ class Engine:
     - The kernel is one of the Python that papermill runs in; no kernelspec needs to be installed. It is forked from a
       server that lives as long as the calling process. With ``MLOPSKIT_COLD=1`` in the environment, or ``cold=True``
       given to `papermill.execute_notebook`, it is started anew, with equal results.
-    - Parameters are checked against the notebook's parameters cell before a kernel starts. A secret is a reference;
-      its value reaches the kernel past the notebook and is redacted from what is saved.
+    - Parameters are checked against the notebook's parameters cell before a kernel starts. Without one, values are
+      refused; with none given there is nothing to check, and it runs as anybody's does. ``mlopskit run`` refuses it.
+    - Secrets are references: values reach the kernel past the notebook and are redacted; undeclared, they are refused.
     - An output over a million characters goes to ``outputs/`` beside the output notebook, to a file that begins with
       that notebook's name; a link stands in its place. An output notebook that is no local file keeps its outputs.
-    - A kernel that died is told with its signal, in the error and in the cell that was running; cells that never ran
-      stay "pending".
+    - A kernel that died is told with its signal, in the error and in its cell; cells that never ran stay "pending".
     """
 
     @classmethod
@@ -189,7 +189,7 @@ def _setting(nb: Any, secrets: list[Secret], folder: Path, *, cold: bool) -> Set
 
     environment = {name: value for name, value in Setting().environment.items() if name not in _OMITTED}
     cwd = Path.cwd()
-    needs = [] if is_cold(cold) else imports_in([source_of(cell) for cell in _code(nb)], cwd)
+    needs = [] if is_cold(cold) else imports_in(_sources(nb), cwd)
     return Setting(
         environment={**environment, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
         cwd=cwd,
@@ -201,8 +201,8 @@ def _setting(nb: Any, secrets: list[Secret], folder: Path, *, cold: bool) -> Set
     )
 
 
-def _code(nb: Any) -> list[Any]:
-    return [cell for cell in nb.cells if cell.cell_type == "code"]
+def _sources(nb: Any) -> list[str]:
+    return [source_of(cell) for cell in nb.cells if cell.cell_type == "code"]
 
 
 def _start(setting: Setting) -> None:
@@ -296,5 +296,5 @@ def _phase_folders(nb: Any) -> Iterable[Path]:
         scratch = find_project() / "runs" / SCRATCH
     except ProjectError:
         return
-    opened = {name for cell in _code(nb) for name in re.findall(r"open_run\(\s*[\"']([\w-]+)[\"']", source_of(cell))}
+    opened = {name for source in _sources(nb) for name in re.findall(r"open_run\(\s*[\"']([\w-]+)[\"']", source)}
     yield from (folder for name in sorted(opened) if (folder := scratch / name).is_dir())

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,29 @@ NOTEBOOK = "notebook.ipynb"
 KERNEL_LOG = "kernel.log"
 
 
+class Gate:
+    """Where a phase that was begun ahead waits for its turn, its kernel ready; without one it never waits."""
+
+    def __init__(self) -> None:
+        self._decided = threading.Event()
+        self._open = False
+        self.since = 0.0
+
+    def open(self) -> None:
+        """Let the phase begin."""
+        self._open, self.since = True, time.monotonic()
+        self._decided.set()
+
+    def close(self) -> None:
+        """Send it away: it will not run."""
+        self._decided.set()
+
+    def admits(self) -> bool:
+        """Wait for the decision and return it."""
+        self._decided.wait()
+        return self._open
+
+
 @dataclass
 class Order:
     """What is to be executed, and the handle by which it is stopped.
@@ -51,11 +74,13 @@ class Order:
     emit : callable
         Told what happens, as plain mappings.
     setting : Setting or None
-        Where and how the notebook runs, once that was prepared; holds the kernel when it was started ahead.
+        Where and how the notebook runs, once that was prepared.
     server : ForkServer or None
         Where its kernel is forked from; without one it starts cold.
     secrets : sequence of Secret
         What its secret parameters refer to.
+    gate : Gate or None
+        Where it waits when it was begun ahead.
     """
 
     phase: Phase
@@ -67,12 +92,17 @@ class Order:
     setting: Setting | None = None
     server: ForkServer | None = None
     secrets: Sequence[Secret] = ()
+    gate: Gate | None = None
     _asked: int = 0
 
     @property
     def home(self) -> Path:
         """The folder of this phase in the run."""
         return self.folder / self.phase.name
+
+    def admitted(self) -> bool:
+        """Wait until it may begin; False when it will not run."""
+        return self.gate is None or self.gate.admits()
 
     def stop(self) -> None:
         """Stop: interrupt the kernel; when asked again, kill it. Safe to call from another thread at any time."""
@@ -96,7 +126,7 @@ class Ending:
     status : str
         ``done``, ``failed``, ``killed`` or ``timed-out``.
     seconds : float
-        Wall time with kernel start and shutdown.
+        Wall time since its turn came.
     error : dict or None
         ``name``, ``message``, ``cell`` (number of the code cell, from 1), ``id``, ``heading``, ``signal``.
     cells, executed : int
@@ -130,62 +160,58 @@ def import_executor() -> None:
                 sys.modules.pop(_GRAMMARS, None)
 
 
-def execute_phase(order: Order, upcoming: Order | None = None) -> Ending:
-    """Execute one phase and report how it ended; never raises for what a notebook does.
+def execute_phase(order: Order, tell: Callable[[Ending], None] = lambda _: None) -> None:
+    """Execute one phase; never raises for what a notebook does.
 
     Parameters
     ----------
     order : Order
-        What to execute.
-    upcoming : Order, optional
-        The order after this one: its kernel is started while this one works, so that it need not be waited for.
+        What to execute. With a gate, everything up to the first cell is done ahead; when it is sent away, no trace of
+        that is left and nothing is told.
+    tell : callable
+        Told how it ended, as soon as that is certain: the kernel of a phase that is done may still be leaving.
     """
-    started = time.monotonic()
+    began = time.monotonic()
     import_executor()
-    from jupyter_core.utils import run_sync
-
-    from mlopskit.runner.kernels import start
+    from mlopskit.runner.client import leave
 
     setting = _prepared(order)
-    setting.on_ready = _start_ahead(upcoming)
     setting.watch.stopping = order.stopped
-    error: BaseException | None = None
+    error: Exception | None = None
     try:
-        if setting.manager is None:
-            run_sync(start)(setting)
         _papermill(order, setting)
     except Exception as caught:
         error = caught
+    is_certain = error is None and not order.secrets
+    if not is_certain:  # how the kernel ended belongs to the truth
+        leave(setting)
+    if setting.admitted():
+        since = began if order.gate is None else max(began, order.gate.since)
+        tell(_ending(order, setting, error, since=since))
+    if is_certain:
+        leave(setting)
+
+
+def _ending(order: Order, setting: Setting, error: Exception | None, *, since: float) -> Ending:
     notebook = load_notebook(order.phase.path(order.project))
     status, described = explain(error, notebook=notebook, setting=setting, stopped=order.stopped)
     if status == "done" and (leaks := find_in(order.home, order.secrets)):
         status, described = "failed", leaked(leaks, notebook=notebook, setting=setting)
     executed = max(0, setting.watch.executed - (1 if order.given else 0))
-    return Ending(status, round(time.monotonic() - started, 3), described, len(code_cells(notebook)), executed)
+    return Ending(status, round(time.monotonic() - since, 3), described, len(code_cells(notebook)), executed)
 
 
-def discard(order: Order) -> None:
-    """Kill a kernel that was started ahead and will not be used, and remove the traces of its start."""
-    from jupyter_core.utils import run_sync
-
-    from mlopskit.runner import kernels
-
-    if order.setting is not None and order.setting.manager is not None:
-        run_sync(kernels.discard)(order.setting)
-        order.setting = None
-        if order.home.is_dir() and not any(order.home.iterdir()):
-            order.home.rmdir()
-
-
-def _start_ahead(upcoming: Order | None) -> Callable[..., Awaitable[None]]:
-    async def on_ready(**_: Any) -> None:
-        from mlopskit.runner.kernels import start
-
-        if upcoming is not None:
-            with contextlib.suppress(Exception):  # the phase itself will try again, and say what is wrong
-                await start(_prepared(upcoming))
-
-    return on_ready
+def _admitted(order: Order) -> bool:
+    """Wait for the phase's turn; only then is there a folder for it, and the kernel's log goes there."""
+    if not order.admitted():
+        return False
+    setting, log = order.setting, order.home / KERNEL_LOG
+    if setting is not None and setting.log is not None and setting.log != log:
+        order.home.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # the kernel could not be started, or said nothing and is gone
+            setting.log.replace(log)
+        setting.log = log
+    return True
 
 
 def _prepared(order: Order) -> Setting:
@@ -194,11 +220,10 @@ def _prepared(order: Order) -> Setting:
 
     if order.setting is None:
         home = order.home
-        home.mkdir(parents=True, exist_ok=True)
         order.setting = Setting(
             environment=_environment(order),
             cwd=order.project,
-            log=home / KERNEL_LOG,
+            log=order.folder / f".{order.phase.name}-{KERNEL_LOG}",
             save_to=home / NOTEBOOK,
             labels={"input_path": order.phase.notebook, "output_path": f"{order.phase.name}/{NOTEBOOK}"},
             limit=order.limit,
@@ -207,6 +232,8 @@ def _prepared(order: Order) -> Setting:
             server=order.server,
             secrets=order.secrets,
             needs=imports_of(order.phase.path(order.project), order.project) if order.server else (),
+            admitted=lambda: _admitted(order),
+            lingers=True,
         )
     return order.setting
 

@@ -7,11 +7,15 @@ The runner reads nothing else of a phase: ``criteria``, ``alerts``, ``software_a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlopskit.artefacts import plain
+
+if TYPE_CHECKING:
+    from mlopskit.runner.manifest import Manifest
+    from mlopskit.scope import Criterion
 
 ALERTS = ("alerts", "software_alerts")
 HEADLINE_PHASE = "evaluate"
@@ -24,6 +28,28 @@ def rows(path: Path) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     return [plain(row) for row in pq.read_table(path).to_pylist()]
+
+
+def gather(made: Manifest, folder: Path, phases: Sequence[str], declared: Iterable[Criterion]) -> None:
+    """Put what the phases of a run found into its manifest; each criterion that no phase judged is undecided.
+
+    Parameters
+    ----------
+    made : Manifest
+        Filled in.
+    folder : Path
+        The run folder.
+    phases : sequence of str
+        Those that ended well.
+    declared : iterable of Criterion
+        What the project file asks for.
+    """
+    made.criteria = gather_criteria(folder, phases)
+    if made.complete:
+        asked = [(item.name, item.bound, item.on_undecided) for item in declared]
+        made.criteria += unjudged(asked, made.criteria)
+    made.alerts = gather_alerts(folder, phases)
+    made.headline = headline(folder, phases)
 
 
 def gather_criteria(folder: Path, phases: Iterable[str]) -> list[dict[str, Any]]:

@@ -162,11 +162,11 @@ def _with_rows(why: str, run: Path, project: Path) -> str:
     before, now = _noted_rows(source, name), _rows(project / name)
     if before is None or now is None:
         return why
-    return (
-        f"{why}: {abs(now - before):,} rows {'more' if now >= before else 'fewer'}"
-        if now != before
-        else f"{why}: as many rows"
+    other = abs(now - before)
+    rows = (
+        f"{other:,} row{'' if other == 1 else 's'} {'more' if now > before else 'fewer'}" if other else "as many rows"
     )
+    return f"{why}: {rows}"
 
 
 def _noted_rows(source: Path, name: str) -> int | None:

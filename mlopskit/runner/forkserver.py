@@ -4,11 +4,12 @@ Importing pandas, scikit-learn, matplotlib and the rest takes seconds, each time
 them once, computes nothing, and forks: the child is a fresh process with the same modules, its own random state,
 environment, working directory, output and thread limits, in which ipykernel starts as it always does.
 
-The server speaks over one socket of message boundaries. A request is ``{"argv", "env", "cwd", "needs",
-"secrets"}`` with the two descriptors for standard output and error, served as soon as the statements that it needs were
-executed; the answer is ``{"pid"}``, and when that child ends ``{"ended", "status", "peak_kb"}`` with what `os.wait4`
-says. When the other end of the socket closes, however that came about, every child is killed and the server ends; a
-child dies with the server. No multiprocessing is involved, so a cell may use it as in any kernel.
+The server speaks over one socket of message boundaries. ``{"import"}`` names further statements to execute. A request
+is ``{"request", "argv", "env", "cwd", "needs", "secrets"}`` with the two descriptors for standard output and error,
+served as soon as the statements that it needs were executed; the answer is ``{"request", "pid"}``, and when that child
+ends ``{"ended", "status", "peak_kb"}`` with what `os.wait4` says. When the other end of the socket closes, however that
+came about, every child is killed with all that it started, and the server ends; a child dies with the server. No
+multiprocessing is involved, so a cell may use it as in any kernel.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlopskit.runner import descendants
+
 LIMIT = 1 << 20
 """Bytes of the longest request: an environment and a command line."""
 
@@ -42,6 +45,12 @@ class Preload:
 
     def __init__(self, statements: Sequence[str]) -> None:
         self.left = deque(statements)
+        self._known = set(statements)
+
+    def add(self, statements: Sequence[str]) -> None:
+        """Put statements behind those that are left; each is executed once."""
+        self.left += [statement for statement in dict.fromkeys(statements) if statement not in self._known]
+        self._known.update(statements)
 
     def step(self) -> None:
         """Execute the next statement."""
@@ -56,6 +65,7 @@ class Preload:
 def serve(channel: socket.socket, preload: Preload) -> Callable[[], None] | None:
     """Import and fork kernels until the other end closes; return None in the server, a kernel's program in a child."""
     running: dict[int, int] = {}
+    marks: set[str] = set()
     waiting: list[tuple[dict[str, Any], list[int]]] = []
     server = os.getpid()
     with selectors.DefaultSelector() as ready:
@@ -64,12 +74,19 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None] | None
             for key, _ in ready.select(0 if preload.left or waiting else None):
                 if key.fileobj is not channel:
                     _report(channel, running.pop(key.fd), key.fd, ready)
+                    descendants.reap(spare=running.values())
                     continue
                 message, descriptors, _, _ = socket.recv_fds(channel, LIMIT, 2)
                 if not message:
                     _kill(running.values())
+                    descendants.kill(marks)
+                    descendants.kill_children()
                     return None
-                waiting.append((json.loads(message), descriptors))
+                said = json.loads(message)
+                if "import" in said:
+                    preload.add(said["import"])
+                else:
+                    waiting.append((said, descriptors))
             served = next((item for item in waiting if preload.has_done(item[0]["needs"])), None)
             if served is None:
                 if preload.left:
@@ -77,6 +94,7 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None] | None
                 continue
             waiting.remove(served)
             request, descriptors = served
+            marks.add(request["env"].get(descendants.VARIABLE, ""))
             pid = os.fork()
             if pid == 0:
                 channel.close()
@@ -84,8 +102,8 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None] | None
                     os.close(descriptor)
                 return lambda: _become_kernel(request, descriptors, server)
             _watch(pid, descriptors, running, ready)
-            _send(channel, {"pid": pid})
-            served, request, message = None, {}, b""  # its secrets are none of the next child's business
+            _send(channel, {"request": request["request"], "pid": pid})
+            served, request, said, message = None, {}, {}, b""  # its secrets are none of the next child's business
 
 
 def _watch(pid: int, descriptors: Sequence[int], running: dict[int, int], ready: selectors.BaseSelector) -> None:
@@ -127,6 +145,7 @@ def _become_kernel(request: dict[str, Any], descriptors: Sequence[int], server: 
     for source, target in zip((null, *descriptors), (0, 1, 2), strict=True):
         os.dup2(source, target)
         os.close(source)
+    descendants.take(request["env"].get(descendants.VARIABLE, ""))
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
@@ -207,6 +226,7 @@ def _leave() -> None:
 def main() -> None:
     """Run as ``python -m mlopskit.runner.forkserver DESCRIPTOR STATEMENT…``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner decides what an interrupt means
+    descendants.adopt()
     channel = socket.socket(fileno=int(sys.argv[1]))
     if sys.path[:1] == [str(Path.cwd())]:  # what `-m` put there; the kernel puts in its own
         del sys.path[0]

@@ -2,17 +2,20 @@
 
 An IPython extension that every kernel loads, forked or started cold. ZeroMQ drops what a kernel publishes faster than
 its reader takes it, the word that the cell is done included; with `zmq.XPUB_NODROP` it waits instead. And where a
-kernel polls whether its parent still lives, it ends alone and leaves the processes that it started; here the whole
-process group ends.
+kernel polls whether its parent still lives, it ends alone and leaves the processes that it started; here they end
+with it, those in sessions of their own included.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from typing import Any
+
+from mlopskit.runner import descendants
 
 NAME = __name__
 """What the kernel's command line calls this extension."""
@@ -25,8 +28,10 @@ def load_ipython_extension(shell: Any) -> None:
     published = shell.kernel.iopub_thread
     published.schedule(lambda: _keep_everything(published.socket))
     parent = int(os.environ.get("JPY_PARENT_PID") or 0)
-    if hasattr(os, "killpg") and parent > 1 and os.getppid() == parent:
-        threading.Thread(target=_end_with, args=(parent,), name="Parent watch", daemon=True).start()
+    forked = "mlopskit.runner.forkserver" in sys.orig_argv  # its server looks after it
+    if hasattr(os, "killpg") and parent > 1 and not forked:
+        mark = os.environ.get(descendants.VARIABLE, "")  # a cell may change the environment
+        threading.Thread(target=_end_with, args=(parent, mark), name="Parent watch", daemon=True).start()
 
 
 def _keep_everything(socket: Any) -> None:
@@ -35,10 +40,11 @@ def _keep_everything(socket: Any) -> None:
     socket.setsockopt(zmq.XPUB_NODROP, 1)
 
 
-def _end_with(parent: int) -> None:
-    """Wait until the parent is gone, then kill this process and, where it leads its group, all that it started."""
+def _end_with(parent: int, mark: str) -> None:
+    """Wait until the parent is gone, then kill this process and all that it started."""
     while os.getppid() == parent:
         time.sleep(_SECONDS)
+    descendants.kill({mark}, spare={os.getpid()})
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(1)

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Any as AnyTrait
 
-from mlopskit.runner import inkernel
+from mlopskit.runner import descendants, inkernel
+from mlopskit.runner.coldprocess import ColdProcess
+from mlopskit.runner.ports import free_ports
 from mlopskit.runner.surroundings import HASH_SEED
 from mlopskit.runner.warm import ForkedProcess, ForkServer
 from mlopskit.secrets import Secret
@@ -36,6 +38,8 @@ _ARGUMENTS = [
     f"--ext={inkernel.NAME}",
     *(["--IPKernelApp.parent_handle=0"] if hasattr(os, "killpg") else []),  # the extension watches the parent
 ]
+
+_PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 
 
 @dataclass
@@ -54,6 +58,8 @@ class Watch:
         The kernel's process, once there is one.
     stopping : bool
         True when the run was asked to stop.
+    mark : str
+        By which all that the kernel starts is found again.
     """
 
     on_cell: Callable[[int], None] = lambda _: None
@@ -61,6 +67,7 @@ class Watch:
     executed: int = 0
     process: subprocess.Popen[bytes] | ForkedProcess | None = None
     stopping: bool = False
+    mark: str = field(default_factory=descendants.new_mark)
 
     def begin(self, index: int) -> None:
         """Note that a cell starts."""
@@ -78,10 +85,11 @@ class Watch:
                 os.killpg(self.process.pid, number)
 
     def sweep(self) -> None:
-        """Kill what the kernel left behind in its process group: servers, pools."""
+        """Kill what the kernel left behind, in its process group and out of it: servers, pools, daemons."""
         if self.process is not None and hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+            descendants.kill({self.mark})
 
 
 @dataclass
@@ -112,8 +120,12 @@ class Setting:
         Where the kernel is forked from; without one it starts cold.
     needs : sequence of str
         Import statements that the server should have executed before.
-    on_ready : async callable or None
-        Called when the kernel answers, before the first cell.
+    admitted : callable
+        Called when the kernel answers: returns when the first cell may begin; False when the notebook will not run.
+    lingers : bool
+        Whether the kernel is left to the caller at the end, who calls `client.leave`.
+    client : Client or None
+        Who talks to the kernel, until it was left.
     secrets : sequence of Secret
         Handed to the kernel, past its environment, and taken out of what it shows.
     letter : Path or None
@@ -131,7 +143,9 @@ class Setting:
     manager: OwnPythonKernelManager | None = None
     server: ForkServer | None = None
     needs: Sequence[str] = ()
-    on_ready: Callable[..., Awaitable[None]] | None = None
+    admitted: Callable[[], bool] = lambda: True
+    lingers: bool = False
+    client: Any = None
     secrets: Sequence[Secret] = ()
     letter: Path | None = None
 
@@ -161,6 +175,17 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]  # the base class
         return self.connection_info
 
 
+class ColdProvisioner(LocalProvisioner):  # type: ignore[misc]  # the base class is untyped
+    """Starts a new interpreter, and learns how much memory it took when it ends."""
+
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
+        """Start the kernel of this command line."""
+        connection = await super().launch_kernel(cmd, **options)
+        started: Any = self.process
+        self.process: Any = ColdProcess(started) if hasattr(os, "wait4") else started
+        return connection
+
+
 class OwnPythonKernelManager(AsyncKernelManager):  # type: ignore[misc]  # the base class is untyped
     """Starts kernels of the running Python, from a kernelspec that lies in no file."""
 
@@ -180,16 +205,12 @@ class OwnPythonKernelManager(AsyncKernelManager):  # type: ignore[misc]  # the b
         return KernelSpec(argv=argv, display_name="Python 3", language="python", metadata={"debugger": True})
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
-        if self.server is not None and self.provisioner is None:
+        if self.provisioner is None:
             self.kernel_id = self.kernel_id or str(uuid4())
-            self.provisioner = WarmProvisioner(
-                kernel_id=self.kernel_id,
-                kernel_spec=self.kernel_spec,
-                parent=self,
-                server=self.server,
-                needs=self.needs,
-                secrets=self.secrets,
-            )
+            common = {"kernel_id": self.kernel_id, "kernel_spec": self.kernel_spec, "parent": self}
+            forked = {"server": self.server, "needs": self.needs, "secrets": self.secrets}
+            warm = self.server is not None
+            self.provisioner = WarmProvisioner(**common, **forked) if warm else ColdProvisioner(**common)
         prepared: tuple[list[str], dict[str, Any]] = await super()._async_pre_start_kernel(**options)
         return prepared
 
@@ -210,6 +231,8 @@ async def start(setting: Setting) -> None:
         needs=setting.needs,
         secrets=setting.secrets,
         letter=setting.letter,
+        cache_ports=False,
+        **dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True)),
     )
     cwd = {"cwd": str(setting.cwd)} if setting.cwd else {}
     with _kernel_log(setting.log) as where:
@@ -235,9 +258,10 @@ def tidy(setting: Setting) -> None:
 
 
 def _environment(setting: Setting) -> dict[str, str]:
-    """Return the kernel's environment without the variables that secrets come from."""
+    """Return the kernel's environment with its mark, without the variables that secrets come from."""
     hidden = {secret.reference.removeprefix("env:") for secret in setting.secrets}
-    return {name: value for name, value in setting.environment.items() if name not in hidden}
+    shown = {name: value for name, value in setting.environment.items() if name not in hidden}
+    return {**shown, descendants.VARIABLE: setting.watch.mark}
 
 
 def _letter(secrets: Sequence[Secret]) -> Path:

@@ -19,6 +19,7 @@ from mlopskit import artefacts
 from mlopskit.errors import RunError
 from mlopskit.params import portable
 from mlopskit.runner import cache, findings, lineage, manifest, reuse, surroundings
+from mlopskit.runner.ahead import Ahead
 from mlopskit.runner.execution import Ending, Order
 from mlopskit.runner.fingerprint import fingerprint
 from mlopskit.runner.interruption import Interruption
@@ -70,6 +71,7 @@ class _Execution:
     server: ForkServer | None
     folder: Path = field(init=False)
     manifest: Manifest = field(init=False)
+    report: Ahead = field(init=False)
     started: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     began: float = field(default_factory=time.monotonic)
 
@@ -80,7 +82,10 @@ class _Execution:
             self._save()
             names = [phase.name for phase in self.plan.phases]
             self._tell("run", run=self.folder.name, folder=str(self.folder), phases=names)
-            with Worker(self._orders(interruption), interruption, self.listener, jobs=self.plan.jobs) as worker:
+            with (
+                Ahead(self.folder) as self.report,
+                Worker(self._orders(interruption), interruption, self.listener, jobs=self.plan.jobs) as worker,
+            ):
                 self._run_phases(worker, interruption)
             return self._conclude(interrupted=interruption.happened)
 
@@ -96,20 +101,12 @@ class _Execution:
                     waiting.remove(name)
                     worker.release(name)
                     self._ended(name)
-                elif worker.has_room(name):
+                elif worker.has_room():
                     waiting.remove(name)
                     self._begin(name)
-                    worker.start(name, self._upcoming(name, waiting))
+                    worker.start(name, [other for other in waiting if other in self.plan.chosen])
             if worker.running and (happened := worker.wait()) is not None:
                 self._take(*happened)
-
-    def _upcoming(self, name: str, waiting: list[str]) -> list[str]:
-        """Phases whose kernel may be started while this one works: side by side, only those that must wait for it."""
-        return [
-            other
-            for other in waiting
-            if other in self.plan.chosen and (self.plan.jobs == 1 or name in ancestors(self.plan.phases, other))
-        ]
 
     def _orders(self, interruption: Interruption) -> list[Order]:
         return [
@@ -185,6 +182,7 @@ class _Execution:
     def _ended(self, name: str) -> None:
         """Save and tell that a phase has ended."""
         self._save()
+        self.report.ended(name)
         entry = self._entry(name)
         self._tell(
             "ended",
@@ -203,7 +201,7 @@ class _Execution:
         self._save()
         index = self.plan.phases.index(self._phase(name)) + 1
         self._tell("phase", phase=name, index=index, of=len(self.plan.phases))
-        lineage.append(self.folder, [lineage.started(self.folder.name, self.manifest.project, entry, when=_now())])
+        lineage.append(self.folder, [lineage.started(self.folder.name, self.manifest.project, entry, when=self._now())])
 
     def _take(self, name: str, ending: Ending) -> None:
         """Take down how a phase ended, and remember it for later runs."""
@@ -211,15 +209,9 @@ class _Execution:
         entry.status, entry.seconds, entry.error = ending.status, ending.seconds, ending.error
         entry.cells, entry.executed = ending.cells, ending.executed
         entry.take_trace(self.folder / name)
-        lineage.append(self.folder, [lineage.ended(self.folder.name, self.manifest.project, entry, when=_now())])
+        lineage.append(self.folder, [lineage.ended(self.folder.name, self.manifest.project, entry, when=self._now())])
         if entry.status == "done":
-            never = cache.never_reusable(
-                read_trace(self.folder / name), phase=name, ancestors=ancestors(self.plan.phases, name)
-            )
-            if never is None and name in self.plan.secrets:
-                never = "it uses a secret, and the value of a secret is kept nowhere"
-            if never is None and cache.keys(self.plan)[name] != entry.key:
-                never = "its notebook or a module was changed while it ran"
+            never = cache.never_reusable(self.plan, name, read_trace(self.folder / name), key=entry.key)
             if never is None:
                 cache.remember(self.plan.runs, entry.key, self.folder.name)
             else:
@@ -253,23 +245,22 @@ class _Execution:
         entry.status, entry.seconds, entry.reused_from, entry.reason = "reused", 0.0, base.name, reason
         entry.take_trace(self.folder / entry.name)
         cache.remember(self.plan.runs, entry.key, self.folder.name)
-        lineage.append(self.folder, [lineage.ended(self.folder.name, self.manifest.project, entry, when=_now())])
+        lineage.append(self.folder, [lineage.ended(self.folder.name, self.manifest.project, entry, when=self._now())])
 
     def _conclude(self, *, interrupted: bool) -> Outcome:
         """Gather what was found, write the last manifest, move ``latest``, render the report."""
         made = self.manifest
         ended = [entry.name for entry in made.phases if entry.status in ENDED_WELL]
-        made.criteria = findings.gather_criteria(self.folder, ended)
-        if made.complete:
-            declared = [(item.name, item.bound, item.on_undecided) for item in self.plan.scope.criterion]
-            made.criteria += findings.unjudged(declared, made.criteria)
-        made.alerts = findings.gather_alerts(self.folder, ended)
-        made.headline = findings.headline(self.folder, ended)
+        findings.gather(made, self.folder, ended, self.plan.scope.criterion)
         made.status = judge(made, interrupted=interrupted)
         self._save()
         if made.complete:
             artefacts.write_text(self.plan.runs / "latest", f"{self.folder.name}\n")
-        report = self._render()
+        try:
+            report = self.report.finished()
+        except Exception as error:  # it must not take the run with it
+            report = None
+            self._tell("note", text=f"The report could not be rendered ({type(error).__name__}: {error}).")
         self._tell(
             "finished",
             run=made.run,
@@ -281,19 +272,13 @@ class _Execution:
         )
         return Outcome(self.folder, made, report)
 
-    def _render(self) -> Path | None:
-        """Render the report; a fault in it must not take the run with it, but it is said."""
-        try:
-            from mlopskit.runner.report import render
-
-            return render(self.folder)
-        except Exception as error:
-            self._tell("note", text=f"The report could not be rendered ({type(error).__name__}: {error}).")
-            return None
-
     def _save(self) -> None:
         self.manifest.seconds = round(time.monotonic() - self.began, 3)  # the clock may be set meanwhile
         self.manifest.save(self.folder)
+
+    def _now(self) -> str:
+        """Return the time, counted on from the start of the run: nothing may end before it began."""
+        return _iso(self.started + dt.timedelta(seconds=time.monotonic() - self.began))
 
     def _tell(self, event: str, **content: Any) -> None:
         self.listener({"event": event, **content})
@@ -304,16 +289,9 @@ def _make_folder(runs: Path, when: dt.datetime) -> Path:
     try:
         folder.mkdir(parents=True)
     except OSError as error:
-        raise RunError(
-            f"The run folder cannot be made in {runs} ({error.strerror}). "
-            "Make that folder writable, or name another with --out."
-        ) from None
+        raise RunError.from_no_run_folder(runs, error) from None
     return folder
 
 
 def _iso(moment: dt.datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _now() -> str:
-    return _iso(dt.datetime.now(dt.UTC))

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mlopskit import artefacts
-from mlopskit.errors import RunError
+from mlopskit.errors import NotebookError, RunError
+from mlopskit.notebooks import load_notebook
 from mlopskit.params import portable
 from mlopskit.runner import manifest
 from mlopskit.runner.catalogue import find_run
@@ -82,20 +83,43 @@ def with_recorded(
 
 
 def check_base(base: Path, phases: Sequence[str]) -> None:
-    """Refuse a base run that lacks one of the phases or whose artefacts are damaged.
+    """Refuse a base run that lacks one of the phases, or in which an artefact or a notebook is damaged.
 
     Raises
     ------
     RunError
-        Names the phase or the artefact.
+        Names the phase, and the artefact.
     """
     for phase in phases:
         if not is_finished(base / phase):
             raise RunError.from_missing_phase(phase, base.name)
-        for file, record in written(base / phase).items():
-            path = base / phase / file
-            if not path.exists() or artefacts.sha256(path) != record.sha256:
-                raise RunError.from_damaged(f"{base.name}/{record.name}")
+        _require_whole(base / phase, base.name)
+
+
+def damaged(folder: Path) -> str | None:
+    """Name the first artefact of a phase whose bytes are not those that the phase wrote, or its notebook, or None."""
+    for file, record in written(folder).items():
+        try:
+            whole = artefacts.sha256(folder / file) == record.sha256
+        except OSError:
+            whole = False
+        if not whole:
+            return f"its artefact {record.name} is damaged or gone"
+    try:
+        load_notebook(folder / "notebook.ipynb")
+    except NotebookError:
+        return "its notebook is damaged or gone"
+    return None
+
+
+def _require_whole(folder: Path, base: str, phase: str = "") -> None:
+    phase = phase or folder.name
+    damage = damaged(folder)
+    if damage is not None:
+        raise RunError(
+            f"The results of {phase} in {base} cannot be taken: {damage}. "
+            "Make a whole run with `mlopskit run`, which makes them again, or name another run with --base."
+        )
 
 
 def copy_phase(base: Path, folder: Path, phase: str) -> None:
@@ -104,13 +128,11 @@ def copy_phase(base: Path, folder: Path, phase: str) -> None:
     Raises
     ------
     RunError
-        When an artefact of the copy is not what its phase wrote.
+        When an artefact of the copy is not what its phase wrote, or its notebook is none.
     """
     with artefacts.replacing(folder / phase) as draft:
         shutil.copytree(base / phase, draft, copy_function=_copy)
-        for file, record in written(draft).items():
-            if artefacts.sha256(draft / file) != record.sha256:
-                raise RunError.from_damaged(f"{base.name}/{record.name}")
+        _require_whole(draft, base.name, phase)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from mlopskit.errors import NotebookError, RunError
 from mlopskit.notebooks import load_notebook
-from mlopskit.runner import cache, fresh, manifest
+from mlopskit.runner import fresh, manifest, reuse
 from mlopskit.runner.causes import Cause, causes_of, own_causes
 from mlopskit.runner.compare_runs import Side
 from mlopskit.runner.execution import NOTEBOOK
@@ -191,7 +191,7 @@ def _readable(folder: Path) -> Side:
     if not ended:
         raise RunError(f"{folder.name} {side.status}: no phase ended well, so there is nothing to compare.")
     for name in ended:
-        damage = cache.damaged(folder / name)
+        damage = reuse.damaged(folder / name)
         if damage is not None:
             raise RunError(f"{folder.name} cannot be verified: in {name}, {damage}.")
     return side

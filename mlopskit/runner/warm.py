@@ -13,35 +13,46 @@ import contextlib
 import json
 import os
 import queue
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from mlopskit.errors import RunError
 from mlopskit.notebooks import load_notebook
+from mlopskit.runner import descendants
 from mlopskit.runner.surroundings import HASH_SEED
 
 _KERNEL = (
     "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "IPython.core.completer", "debugpy", "numpy",
-    "threadpoolctl",
+    "threadpoolctl", "pandas", "pyarrow.parquet",
 )  # fmt: skip
 """What every kernel needs, and what is set in it after the fork: imported first, so that the first kernel can start."""
 
 _HEAVY = (
-    "pandas", "pyarrow.parquet", "scipy.stats",
+    "scipy.stats", "pyarrow.dataset",
     "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "sklearn.compose", "sklearn.preprocessing",
     "sklearn.impute", "sklearn.model_selection", "sklearn.feature_extraction.text", "sklearn.cluster", "sklearn.dummy",
     "matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.pyplot", "matplotlib_inline.backend_inline",
-    "skops.io", "shap", "pandera.pandas", "cleanlab.filter", "fairlearn.metrics", "fairlearn.reductions",
-    "fairlearn.postprocessing", "mapie.classification", "httpx", "sqlalchemy",
+    "skops.io", "pandera.pandas", "cleanlab.filter",
 )  # fmt: skip
 """What costs most of a kernel's start; the package imports much of it only where it is used."""
+
+_LATER = (
+    "shap", "fairlearn.metrics", "fairlearn.reductions", "fairlearn.postprocessing", "mapie.classification", "httpcore",
+    "sqlalchemy.dialects.sqlite", "jinja2",
+)  # fmt: skip
+"""The same, for phases that come later."""
+
+_ROOMS = frozenset({"data", "model", "evaluate", "deploy", "monitor"})
+"""The parts of the package that use these: where no notebook calls one, no kernel waits for them."""
 
 _SECONDS_TO_FORK = 60
 
@@ -49,6 +60,11 @@ _SECONDS_TO_FORK = 60
 def is_supported() -> bool:
     """Tell whether kernels can be forked here: Linux, with what ends children with their parent."""
     return sys.platform == "linux" and hasattr(os, "pidfd_open")
+
+
+def kernel_statements() -> list[str]:
+    """Return the import statements that every kernel wants, whatever its notebook."""
+    return [f"import {name}" for name in _KERNEL]
 
 
 def import_statements(notebooks: Iterable[Path], project: Path) -> list[str]:
@@ -59,12 +75,11 @@ def import_statements(notebooks: Iterable[Path], project: Path) -> list[str]:
 
     A module of the project itself is never among them: it is the notebook's to import, as it is when it does.
     """
-    found = [f"import {name}" for name in _KERNEL]
-    for number, path in enumerate(notebooks):
-        found += imports_of(path, project)
-        if number == 0:
-            found += [f"import {name}" for name in _HEAVY]
-    return list(dict.fromkeys(found))
+    wanted: list[list[str]] = [*(imports_of(path, project) for path in notebooks), [], []]
+    first, second, *others = wanted
+    called = any("mlopskit" in line and _ROOMS & set(re.findall(r"\w+", line)) for line in chain(*wanted))
+    heavy, later = ([f"import {name}" for name in names if called] for names in (_HEAVY, _LATER))
+    return list(dict.fromkeys([*kernel_statements(), *first, *heavy, *second, *later, *chain(*others)]))
 
 
 def imports_of(notebook: Path, project: Path) -> list[str]:
@@ -159,16 +174,16 @@ class ForkServer:
                 command,
                 pass_fds=[theirs.fileno()],
                 cwd="/",
-                env={**os.environ, "PYTHONHASHSEED": HASH_SEED},
+                env={**os.environ, "PYTHONHASHSEED": HASH_SEED, descendants.VARIABLE: descendants.BLANK},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C in the terminal is the runner's to handle
             )
         self._children: dict[int, ForkedProcess] = {}
-        self._forked: queue.Queue[ForkedProcess | None] = queue.Queue()
-        self._one_at_a_time = threading.Lock()
-        self._was_asked = False
+        self._asked: dict[int, queue.SimpleQueue[ForkedProcess | None]] = {}
+        self._is_over = False
+        self._lock = threading.Lock()
         threading.Thread(target=self._listen, name="fork server", daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -178,6 +193,11 @@ class ForkServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def preload(self, statements: Sequence[str]) -> None:
+        """Have it execute more import statements, after those that it was given; a server that is gone is let be."""
+        with contextlib.suppress(OSError):
+            self._channel.send(json.dumps({"import": list(statements)}).encode())
 
     def fork(
         self,
@@ -212,16 +232,19 @@ class ForkServer:
         RunError
             When the server is gone or does not answer.
         """
+        answer: queue.SimpleQueue[ForkedProcess | None] = queue.SimpleQueue()
+        with self._lock:
+            number = len(self._asked)
+            self._asked[number] = answer
+            if self._is_over:
+                answer.put(None)
         asked = {"argv": list(arguments), "env": dict(environment), "cwd": cwd, "needs": list(needs)}
-        asked["secrets"] = dict(secrets or {})
-        request = json.dumps(asked).encode()
-        with self._one_at_a_time:
-            self._was_asked = True
-            try:
-                socket.send_fds(self._channel, [request], [output, errors])
-                child = self._forked.get(timeout=_SECONDS_TO_FORK)
-            except (OSError, queue.Empty) as error:
-                raise RunError(f"The server that forks kernels does not answer ({error!r}). Use --cold.") from error
+        request = json.dumps({"request": number, **asked, "secrets": dict(secrets or {})}).encode()
+        try:
+            socket.send_fds(self._channel, [request], [output, errors])
+            child = answer.get(timeout=_SECONDS_TO_FORK)
+        except (OSError, queue.Empty) as error:
+            raise RunError(f"The server that forks kernels does not answer ({error!r}). Use --cold.") from error
         if child is None:
             raise RunError("The server that forks kernels ended before its time. Use --cold.")
         return child
@@ -230,7 +253,7 @@ class ForkServer:
         """End the server and every kernel that is left."""
         with contextlib.suppress(OSError):
             self._channel.shutdown(socket.SHUT_RDWR)
-        if not self._was_asked:  # bad input was refused: nobody waits until it has imported everything
+        if not self._asked:  # bad input was refused: nobody waits until it has imported everything
             self._process.kill()
         try:
             self._process.wait(timeout=10)
@@ -245,9 +268,12 @@ class ForkServer:
                 answer = json.loads(message)
                 if "pid" in answer:
                     child = self._children[answer["pid"]] = ForkedProcess(answer["pid"])
-                    self._forked.put(child)
+                    self._asked[answer["request"]].put(child)
                 else:
                     self._children.pop(answer["ended"]).end(answer["status"], answer["peak_kb"])
         for child in self._children.values():
             child.end(-signal.SIGKILL, None)  # they die with their server
-        self._forked.put(None)
+        with self._lock:
+            self._is_over = True
+            for waiting in self._asked.values():
+                waiting.put(None)

@@ -1,35 +1,29 @@
 """The worker: threads that execute phases, while the main thread passes events on and answers signals.
 
-Each lane is one thread with its own event loop, so a kernel that was started ahead stays in the lane that started it.
+Each phase has a thread with its own event loop. It may be begun ahead: then notebook and kernel are made ready while
+others work, and it waits at its gate for its turn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
-from mlopskit.runner.execution import Ending, Order, discard, execute_phase
+from mlopskit.runner.execution import Ending, Gate, Order, execute_phase
 from mlopskit.runner.interruption import Interruption
-
-
-@dataclass
-class _Lane:
-    pool: ThreadPoolExecutor
-    busy_with: str | None = None
-    ahead: str | None = None
 
 
 @dataclass(frozen=True)
 class _Done:
     phase: str
-    future: Future[Ending]
+    ending: Ending | BaseException
 
 
 class Worker:
-    """Executes orders, `jobs` at a time; a lane starts the kernel of a later phase while the present one works.
+    """Executes orders, `jobs` at a time.
 
     Parameters
     ----------
@@ -40,7 +34,7 @@ class Worker:
     listener : callable
         Told the events.
     jobs : int
-        Lanes.
+        Phases that work side by side; as many more may be ready for their turn.
     """
 
     def __init__(
@@ -54,7 +48,10 @@ class Worker:
         self._orders = {order.phase.name: order for order in orders}
         self._interruption = interruption
         self._listener = listener
-        self._lanes = [_Lane(ThreadPoolExecutor(1, thread_name_prefix="phase")) for _ in range(jobs)]
+        self._jobs = jobs
+        self._threads: dict[str, Thread] = {}
+        self._ahead: set[str] = set()
+        self.running: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -62,44 +59,34 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for lane in self._lanes:
-            if lane.ahead is not None:
-                lane.pool.submit(discard, self._orders[lane.ahead])
-            lane.pool.submit(_close_loop)
-        for lane in self._lanes:
-            lane.pool.shutdown()
+        for phase in list(self._ahead):
+            self.release(phase)
+        for thread in self._threads.values():
+            thread.join()
 
-    @property
-    def running(self) -> list[str]:
-        """Phases that are being executed."""
-        return [lane.busy_with for lane in self._lanes if lane.busy_with is not None]
-
-    def has_room(self, phase: str) -> bool:
-        """Tell whether a phase could start now."""
-        return self._lane_for(phase) is not None
+    def has_room(self) -> bool:
+        """Tell whether one more phase could start now."""
+        return len(self.running) < self._jobs
 
     def start(self, phase: str, upcoming: Sequence[str] = ()) -> None:
-        """Execute a phase in a free lane, and start there the kernel of the first `upcoming` phase that has none."""
-        lane = self._lane_for(phase)
-        assert lane is not None  # noqa: S101  `has_room` was asked
-        taken = {other.ahead for other in self._lanes}
-        if lane.ahead == phase:
-            lane.ahead = None
-        ahead = None
-        if lane.ahead is None:
-            lane.ahead = ahead = next((name for name in upcoming if name not in taken), None)
-        lane.busy_with = phase
-        future = lane.pool.submit(execute_phase, self._orders[phase], self._orders[ahead] if ahead else None)
-        future.add_done_callback(lambda done: self._interruption.queue.put(_Done(phase, done)))
+        """Let a phase run, and make `upcoming` phases ready for their turn."""
+        self._begin(phase)
+        self._ahead.discard(phase)
+        self.running.append(phase)
+        self._gate(phase).open()
+        for name in upcoming:
+            if len(self._ahead) < self._jobs and name not in self._threads:
+                self._begin(name)
 
     def wait(self) -> tuple[str, Ending] | None:
         """Wait for the next thing to happen; return a phase and its ending when it is that."""
         running = [self._orders[name] for name in self.running]
         item = self._interruption.next(patient=not any(order.stopped for order in running))
         if isinstance(item, _Done):
-            lane = next(lane for lane in self._lanes if lane.busy_with == item.phase)
-            lane.busy_with = None
-            return item.phase, item.future.result()
+            self.running.remove(item.phase)
+            if isinstance(item.ending, BaseException):
+                raise item.ending
+            return item.phase, item.ending
         if item is Interruption.SIGNAL:
             for order in running:
                 order.stop()
@@ -108,23 +95,36 @@ class Worker:
         return None
 
     def release(self, phase: str) -> None:
-        """Give up a kernel that was started ahead for a phase that will not run."""
-        for lane in self._lanes:
-            if lane.ahead == phase:
-                lane.ahead = None
-                lane.pool.submit(discard, self._orders[phase])
+        """Send away a phase that was begun ahead and will not run."""
+        if phase in self._ahead:
+            self._ahead.remove(phase)
+            self._gate(phase).close()
 
-    def _lane_for(self, phase: str) -> _Lane | None:
-        """The lane that holds the phase's kernel; else a free one, best without a kernel for another phase."""
-        own = next((lane for lane in self._lanes if lane.ahead == phase), None)
-        if own is not None:
-            return own if own.busy_with is None else None
-        free = [lane for lane in self._lanes if lane.busy_with is None]
-        return min(free, key=lambda lane: lane.ahead is not None, default=None)
+    def _begin(self, phase: str) -> None:
+        if phase not in self._threads:
+            self._orders[phase].gate = Gate()
+            self._ahead.add(phase)
+            self._threads[phase] = Thread(target=self._execute, args=(phase,), name=f"phase {phase}")
+            self._threads[phase].start()
+
+    def _gate(self, phase: str) -> Gate:
+        gate = self._orders[phase].gate
+        assert gate is not None  # noqa: S101  it was begun
+        return gate
+
+    def _execute(self, phase: str) -> None:
+        """Run in a thread of its own."""
+        put = self._interruption.queue.put
+        try:
+            execute_phase(self._orders[phase], lambda ending: put(_Done(phase, ending)))
+        except BaseException as error:
+            put(_Done(phase, error))
+        finally:
+            _close_loop()
 
 
 def _close_loop() -> None:
-    """Close the event loop that nbclient left in the worker's thread."""
+    """Close the event loop that nbclient left in this thread."""
     from jupyter_core.utils import ensure_event_loop
 
     ensure_event_loop().close()

@@ -71,7 +71,7 @@ class PhaseArtefacts:
                 f"Phase {self._phase} of run {self._folder.parent.name} has no artefact {name!r}"
                 f"{nearest(str(name), stems)}; it has {listing(stems, limit=40)}."
             )
-        return self._run.read(f"{self._phase}/{name}")
+        return _shown(self._run.read(f"{self._phase}/{name}"))
 
     def __dir__(self) -> list[str]:
         return sorted(name for file in written(self._folder) if (name := Path(file).stem).isidentifier())
@@ -194,6 +194,15 @@ def load_run(name: str = "latest", project: str | Path | None = None) -> Finishe
     """
     home = find_project() if project is None else Path(project).resolve()
     return FinishedRun(home, _run_folder(home / "runs", name))
+
+
+def _shown(value: Any) -> Any:
+    """A table that shows itself as the house shows tables; anything else as it is."""
+    import pandas as pd
+
+    from mlopskit.results import Results
+
+    return Results(value) if isinstance(value, pd.DataFrame) else value
 
 
 def phase_names(run: Run) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlopskit import artefacts
 from mlopskit.errors import RunError
+from mlopskit.runs.loading import Loader
 from mlopskit.runs.trace import TRACE, Artefacts, Record, env_hash, is_finished, listing_hash, read_trace, written
 from mlopskit.scope import PROJECT_FILE
 
@@ -46,6 +46,7 @@ class Run:
         self.project, self.folder, self.phase, self.base = project, folder, phase, base
         self._seen: dict[str, str] = {}
         self._opened: dict[str, tuple[Path, tuple[int, int] | None]] = {}
+        self._loader = Loader(self)
 
     def __repr__(self) -> str:
         return f"Run {self.folder.name}, phase {self.phase}"
@@ -144,7 +145,7 @@ class Run:
         if artefacts.sha256(path) != record.sha256:
             raise RunError.from_damaged(record.name)
         self._append(Record("read", record.name, record.sha256, record.digest, record.bytes, record.volatile))
-        return self._load(path)
+        return self._loader.load(path, record.sha256)
 
     def has(self, name: str) -> bool:
         """Tell whether an artefact exists; looking is recorded, since the answer may steer the phase."""
@@ -287,14 +288,6 @@ class Run:
     def _source_changed(self, record: Record) -> bool:
         path = self.project / record.name
         return path.is_file() and (path.stat().st_size != record.bytes or artefacts.sha256(path) != record.sha256)
-
-    def _load(self, path: Path) -> Any:
-        """Read an artefact; a model may also hold the estimators that the project itself names as candidates."""
-        if path.suffix != ".skops" or not artefacts.foreign_types(path):
-            return artefacts.read(path)
-        if str(self.project) not in sys.path:
-            sys.path.insert(0, str(self.project))
-        return artefacts.load_model(path, also_trust=self.scope.model.own_types)
 
 
 def _state_of(path: Path) -> tuple[int, int] | None:

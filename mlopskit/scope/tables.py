@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mlopskit.errors import listing
 
@@ -12,9 +12,8 @@ Task = Literal["binary", "multiclass", "regression"]
 Modality = Literal["tabular", "text", "image"]
 Strategy = Literal["shadow", "canary", "blue-green"]
 Automation = Literal["human-only", "shadow", "assistance", "partial", "full"]
+Mitigation = Literal["none", "reweighting", "threshold-optimizer", "exponentiated-gradient"]
 Constraint = Literal["demographic_parity", "equalized_odds", "true_positive_rate_parity", "false_positive_rate_parity"]
-
-_COMPARED_ONLY = ("threshold-optimizer", "exponentiated-gradient")
 
 
 class _Table(BaseModel):
@@ -90,32 +89,27 @@ class Model(_Table):
     """What is tried, how hard, by which figure it is chosen, and what is done about a gap between groups.
 
     ``mitigation`` is what the model phase applies to the column ``mitigate``; ``constraint`` names what is to be equal
-    between its groups, by which the slices phase compares mitigations before one is chosen here.
+    between its groups, by which the slices phase compares mitigations before one is chosen here. Decisions of the two
+    that are fairlearn's are partly drawn, by a hash of the row, so that the same row always gets the same answer.
     """
 
     metric: str | None = None
     candidates: list[str] = ["linear", "forest", "boosting"]
     budget: int = Field(default=4, ge=1, le=1000, description="configurations tried for each candidate")
-    mitigation: Literal["none", "reweighting"] | None = Field(
-        default=None, description="reweighting: candidates learn from rows weighted so that group and target are apart"
+    mitigation: Mitigation | None = Field(
+        default=None,
+        description="reweighting: candidates learn from weighted rows; threshold-optimizer: the winner decides by "
+        "group; exponentiated-gradient: a mixture of linear models takes its place; the last two by fairlearn",
     )
     mitigate: str | None = Field(default=None, description="the sensitive column whose groups are to be treated alike")
     constraint: Constraint | None = Field(default=None, description="what is to be equal between the groups")
 
-    @field_validator("mitigation", mode="before")
-    @classmethod
-    def _can_be_applied(cls, value: Any) -> Any:
-        if value in _COMPARED_ONLY:
-            raise ValueError(
-                f"{value!r} is shown for comparison only: its decisions are drawn at random by fairlearn, so no "
-                'single threshold can take its place when the model is served. Choose "reweighting" or "none"'
-            )
-        return value
-
     @model_validator(mode="after")
     def _names_what_it_mitigates(self) -> Model:
-        if self.mitigation == "reweighting" and self.mitigate is None:
-            raise ValueError('mitigation = "reweighting" needs `mitigate`, one of the sensitive columns of [data]')
+        if self.mitigation not in (None, "none") and self.mitigate is None:
+            raise ValueError(
+                f'mitigation = "{self.mitigation}" needs `mitigate`, one of the sensitive columns of [data]'
+            )
         return self
 
     @property

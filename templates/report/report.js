@@ -1,22 +1,6 @@
 (() => {
   "use strict";
-  const root = document.documentElement;
-  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-  const say = (words) => { document.getElementById("said").textContent = words; };
-  document.querySelector(".controls").hidden = false;
-
-  // Theme: automatic, light, dark. Where storage is forbidden the choice lasts as long as the page.
-  const themes = ["automatic", "light", "dark"];
-  const themeButton = document.getElementById("theme");
-  const setTheme = (name) => {
-    if (name === "automatic") delete root.dataset.theme; else root.dataset.theme = name;
-    themeButton.lastElementChild.textContent = name;
-    try { localStorage.setItem("mlopskit-theme", name); } catch { /* not allowed here */ }
-  };
-  let theme = "automatic";
-  try { theme = localStorage.getItem("mlopskit-theme") || theme; } catch { /* not allowed here */ }
-  setTheme(themes.includes(theme) ? theme : "automatic");
-  themeButton.addEventListener("click", () => setTheme(themes[(themes.indexOf(root.dataset.theme || "automatic") + 1) % 3]));
+  const { all, el, say, plain, copyButton } = page;
 
   // All code at once.
   const codeButton = document.getElementById("all-code");
@@ -57,8 +41,8 @@
   };
   const valueOf = (row, column) => {
     const text = row.cells[column] ? textOf(row.cells[column]) : "";
-    const number = Number(text.replace(/^[≤≥<]\s*/, "").replace(/[,%]/g, "").replace("−", "-"));
-    return text !== "" && !Number.isNaN(number) ? number : text;
+    const found = /^[≤≥<]?\s*([-−]?[\d,]*\.?\d+)\s*%?(?:\s*\(.*\))?$/.exec(text);  // an interval may follow in brackets
+    return found ? Number(found[1].replace(/,/g, "").replace("−", "-")) : text;
   };
   const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b
     : typeof a === "number" ? -1 : typeof b === "number" ? 1 : a.localeCompare(b));
@@ -71,55 +55,79 @@
       .sort((a, b) => compare(valueOf(a, column), valueOf(b, column)) * (down ? -1 : 1))
       .forEach((row) => body.append(row));
   };
-  const csvOf = (table) => [...table.rows]
-    .map((row) => [...row.cells].map((cell) => `"${textOf(cell).replace(/"/g, '""')}"`).join(",")).join("\r\n");
-  const copyText = async (text) => {
-    try { await navigator.clipboard.writeText(text); return true; } catch { /* a page from disk may not */ }
-    const area = document.createElement("textarea");
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    return done;
+  const most = 20;
+  // Only the first rows are shown: of those that fit what is searched, if anything is.
+  const cut = (table, whole) => {
+    let shown = 0;
+    for (const row of table.tBodies[0].rows) {
+      if (!row.hidden) shown += 1;
+      row.classList.toggle("beyond", !whole && !row.hidden && shown > most);
+    }
+    return shown;
+  };
+  const rest = new Map();
+  const limit = (table) => {
+    const rows = table.tBodies[0].rows.length;
+    const button = el("button", { type: "button", class: "copy" });
+    let whole = false;
+    const update = () => {
+      const fitting = cut(table, whole);
+      button.hidden = fitting <= most;
+      button.textContent = whole ? `Show ${most} rows` : `Show all ${fitting} rows`;
+    };
+    button.addEventListener("click", () => { whole = !whole; update(); say(whole ? "All rows are shown." : `${most} rows are shown.`); });
+    update();
+    rest.set(table, { update, open: () => { whole = true; update(); } });
+    return rows > most ? button : null;
+  };
+  const search = (table) => {
+    const rows = [...table.tBodies[0].rows], name = table.caption ? table.caption.textContent : table.closest("[aria-label]")?.ariaLabel || "table";
+    const field = el("input", { type: "search", placeholder: `Search ${rows.length} rows`, "aria-label": `Search the rows: ${name}`, autocomplete: "off" });
+    field.addEventListener("input", () => {
+      const asked = plain(field.value).split(/\s+/).filter(Boolean);
+      rows.forEach((row) => { const words = plain(row.textContent); row.hidden = !asked.every((word) => words.includes(word)); });
+      rest.get(table).update();
+      say(`${rows.filter((row) => !row.hidden).length} of ${rows.length} rows fit.`);
+    });
+    return el("div", { class: "search" }, field);
   };
   all("table[data-tool], table.mlopskit-table, table.dataframe").forEach((table) => {
     if (!table.tHead || !table.tBodies[0] || table.tBodies[0].rows.length < 2) return;
     const spans = all("[colspan], [rowspan]", table).length > 0;
     if (!spans) [...table.tHead.rows[0].cells].forEach((heading, column) => {
       if (!heading.textContent.trim()) return;
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "sort";
-      button.append(...heading.childNodes);
+      const button = el("button", { type: "button", class: "sort" }, ...heading.childNodes);
       heading.append(button);
-      button.addEventListener("click", () => sortBy(table, column, heading));
+      button.addEventListener("click", () => { sortBy(table, column, heading); rest.get(table).update(); });
     });
-    const copy = document.createElement("button");
-    copy.type = "button";
-    copy.className = "copy";
-    copy.textContent = "Copy as CSV";
-    copy.addEventListener("click", async () => {
-      const done = await copyText(csvOf(table));
-      copy.textContent = done ? "Copied" : "Not allowed here";
-      say(copy.textContent);
-      setTimeout(() => { copy.textContent = "Copy as CSV"; }, 1600);
-    });
+    const copy = copyButton(() => [...table.rows].filter((row) => !row.hidden).map((row) => [...row.cells].map(textOf)));
     const box = table.closest(".scroll"), more = box.nextElementSibling;
-    (more && more.matches(".mlopskit-more") ? more : box).after(copy);
+    const after = el("div", { class: "tools" }, copy, limit(table));
+    (more && more.matches(".mlopskit-more") ? more : box).after(after);
+    if (!spans && table.tBodies[0].rows.length > 8) box.before(search(table));
   });
 
-  // A link into a folded place unfolds it; paper shows what explains.
+  // A link into a folded place unfolds it, one to a row that is not shown shows it; paper shows what explains.
   const unfold = () => {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const table = target && target.closest("table");
+    if (table && rest.has(table) && (target.hidden || target.classList.contains("beyond"))) {
+      target.hidden = false;
+      rest.get(table).open();
+    }
     for (let fold = target && target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    if (target) target.scrollIntoView({ behavior: "instant" });
   };
   addEventListener("hashchange", unfold);
   unfold();
+  document.fonts.ready.then(unfold); // what was laid out in another face has moved
   let folded = [];
   addEventListener("beforeprint", () => {
     folded = all("details:not(.code):not(.hash):not([open])");
     folded.forEach((fold) => { fold.open = true; });
   });
   addEventListener("afterprint", () => folded.forEach((fold) => { fold.open = false; }));
+
+  // What lies below the first screen is laid out once that is seen: the page opens in half the time.
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { document.documentElement.dataset.opened = ""; })));
 })();

@@ -1,6 +1,5 @@
 (() => {
   "use strict";
-  const root = document.documentElement;
   const get = (id) => document.getElementById(id);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const el = (tag, attributes = {}, ...children) => {
@@ -9,19 +8,6 @@
     made.append(...children.filter((child) => child !== null && child !== ""));
     return made;
   };
-
-  // Theme: automatic, light, dark; where storage is forbidden the choice lasts as long as the page.
-  const themes = ["automatic", "light", "dark"], themeButton = get("theme");
-  const setTheme = (name) => {
-    if (name === "automatic") delete root.dataset.theme; else root.dataset.theme = name;
-    themeButton.lastElementChild.textContent = name;
-    try { localStorage.setItem("mlopskit-theme", name); } catch { /* not allowed here */ }
-  };
-  let theme = "automatic";
-  try { theme = localStorage.getItem("mlopskit-theme") || theme; } catch { /* not allowed here */ }
-  setTheme(themes.includes(theme) ? theme : "automatic");
-  themeButton.addEventListener("click", () => setTheme(themes[(themes.indexOf(root.dataset.theme || "automatic") + 1) % 3]));
-  themeButton.parentElement.hidden = false;
 
   const table = document.querySelector("table.runs");
   if (!table) return;

@@ -7,8 +7,10 @@ import platform
 import tempfile
 from pathlib import Path
 
+import explorers
 import groups
 import ledger
+import pages
 import pipeline
 import saving
 import sites
@@ -29,6 +31,10 @@ def main() -> None:
         print(ledger.measure(Path(folder) / "whole" / "ours", Path(folder) / "ledger", rounds=rounds))  # noqa: T201
         print("\nA site of 500 runs")  # noqa: T201
         print(sites.measure(Path(folder) / "site", rounds=rounds, project=Path(folder) / "whole" / "ours"))  # noqa: T201
+        print("\nExplorers in a report: an answer in Chromium")  # noqa: T201
+        print(explorers.measure(Path(folder) / "explorers", rounds=rounds))  # noqa: T201
+        print("\nThe report of the income example, beside what others make to be passed on")  # noqa: T201
+        print(pages.measure(Path(folder) / "pages", rounds=rounds, project=Path(folder) / "whole" / "ours"))  # noqa: T201
         print("\nSix notebooks that import pandas, scikit-learn, matplotlib and shap")  # noqa: T201
         print(small.measure(Path(folder) / "six", rounds=rounds))  # noqa: T201
         print("\n100 cells after one 10 MB output")  # noqa: T201

@@ -17,10 +17,15 @@ papermill.execute_notebook("notebooks/1_many.ipynb", "executed.ipynb", progress_
 
 OURS = """
 from pathlib import Path
-from mlopskit.runner import Phase
-from mlopskit.runner.execution import Order, execute_phase
-ending = execute_phase(Order(Phase("many", "notebooks/1_many.ipynb"), Path.cwd(), Path.cwd() / "runs" / "one"))
-assert ending.executed == ending.cells, ending
+from mlopskit.runner.warm import ForkServer, kernel_statements
+with ForkServer(kernel_statements()) as server:  # as `mlopskit run` does
+    from mlopskit.runner import Phase
+    from mlopskit.runner.execution import Order, execute_phase
+    run = Path.cwd() / "runs" / "one"
+    run.mkdir(parents=True)
+    endings = []
+    execute_phase(Order(Phase("many", "notebooks/1_many.ipynb"), Path.cwd(), run, server=server), endings.append)
+assert endings[0].executed == endings[0].cells, endings
 """
 
 

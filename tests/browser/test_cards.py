@@ -37,7 +37,7 @@ def test_nothing_is_fetched_nothing_complains_nothing_is_cut_off(
 ) -> None:
     url = (run / f"{form.name}.html").as_uri()
     seen = REPORT["visit"](browser, url, viewport={"width": width, "height": 844}, color_scheme=scheme)
-    assert seen.requests == [url]
+    assert [request for request in seen.requests if not request.startswith("data:")] == [url]
     assert seen.complaints == []
     assert "owned" not in seen.page.title()
     assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -86,9 +86,18 @@ def test_columns_rates_and_slices_are_chosen_by_their_labels(opened: Any) -> Non
     panel.locator("p[role=status]", has_text="Threshold 0.85").wait_for()
     panel.get_by_label("Threshold", exact=True).press("ArrowUp")
     panel.locator("p[role=status]", has_text="Threshold 0.855").wait_for()
+    chosen = panel.get_by_text(re.compile("^Chosen: "))
+    first = chosen.inner_text()
+    panel.get_by_label("Slice", exact=True).focus()
+    for key in ("Space", "ArrowDown", "Enter"):  # arrow keys alone go to JupyterLab, which selects another cell
+        opened.page.keyboard.press(key)
+    opened.page.wait_for_function(
+        "(old) => [...document.querySelectorAll('strong')].some("
+        "(e) => e.innerText.startsWith('Chosen: ') && e.innerText !== old)",
+        arg=first,
+    )
     panel.get_by_label("Search").fill("south")
     panel.locator("p[role=status]", has_text=re.compile(r"^\d+ of \d+ slices")).wait_for()
-    panel.get_by_label("Slice", exact=True).focus()
     assert opened.page.title() != "owned"
     assert opened.said == []
 

@@ -26,6 +26,7 @@ from mlopskit.evaluate.groups.scored import RANKINGS, rank
 from mlopskit.evaluate.groups.table import CLUSTERS, COLUMNS, table_of
 from mlopskit.metrics import ESTIMATED, METRICS, NOT_ESTIMATED
 from mlopskit.metrics.estimates import FEWEST
+from mlopskit.results import Results
 from mlopskit.tally import Tally
 
 MEASURES: Mapping[str, tuple[str, str]] = MappingProxyType({
@@ -112,7 +113,7 @@ def disparities(
     rows = [judged.row(name) for name in names]
     if {"recall", "false_positive_rate"} <= set(names):
         rows.append(judged.equalized_odds())
-    return pd.DataFrame(rows, columns=_COLUMNS)
+    return Results(pd.DataFrame(rows, columns=_COLUMNS))
 
 
 def _checked(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mlopskit import display
@@ -17,19 +16,19 @@ from mlopskit.data import ROW, TARGET, Columns, Target
 from mlopskit.display import Note
 from mlopskit.errors import DataError
 from mlopskit.evaluate.groups.bias import disparities
-from mlopskit.evaluate.groups.grouped import OVERALL, Grouped, from_rows
-from mlopskit.evaluate.groups.regression import jackknife_sums
+from mlopskit.evaluate.groups.grouped import OVERALL, from_rows
+from mlopskit.evaluate.groups.majority import majority_by_group
+from mlopskit.evaluate.groups.shrinkage import shrunken_rates
 from mlopskit.evaluate.groups.table import COLUMNS, table_of
-from mlopskit.evaluate.privacy.plan import SHOWN, Plan
-from mlopskit.evaluate.privacy.tables import WITHHELD, hide_groups, plan_for
-from mlopskit.intervals import BLOCKS
-from mlopskit.metrics import NOT_ESTIMATED, Metric, default_metrics, get_metric, score_array
+from mlopskit.evaluate.privacy.tables import hide_groups, plan_for
+from mlopskit.metrics import NOT_ESTIMATED, default_metrics, get_metric, score_array
 from mlopskit.metrics.estimates import FEWEST
 from mlopskit.model import predict_table
 from mlopskit.runs import Run
 from mlopskit.scope import Criterion
 from mlopskit.tally import Grouping, Tally
-from mlopskit.tally.reader import regression_sums
+from mlopskit.tally.floor.plan import SHOWN, Plan
+from mlopskit.tally.floor.tables import WITHHELD
 
 USUAL = {
     "binary": ["accuracy", "recall", "false_positive_rate", "precision", "selection_rate", "roc_auc"],
@@ -154,7 +153,7 @@ class GroupedRows:
         if self.unit is None:
             return ""
         whose = f"They belong to {self.unit.nunique():,} different {self.columns.group}"
-        return f"{whose}; intervals count these, tests of slices count rows."
+        return f"{whose}; intervals and tests of slices count these, not rows."
 
     def tally(self, column: str) -> Tally:
         """Count test rows by one column; only of groups that the privacy floor allows to be shown."""
@@ -201,7 +200,9 @@ def metrics_by_slice(
     -------
     DataFrame
         slice (the column or "a and b"), then the columns of `group_metrics`, then majority (what guessing the
-        commonest class of all test rows, or their mean, scores in that group); the overall rows first, once. Groups
+        commonest class of all test rows, or their mean, scores in that group), confidence (of the intervals) and, but
+        for pairs, shrunken (as from `shrunken_rates`, among the groups of one column); the overall rows
+        first, once. Groups
         known from validation rows that have no test row are there too, with n = 0.
     """
     names = list(metrics or data.metrics)
@@ -211,11 +212,13 @@ def metrics_by_slice(
     found = []
     for group in chosen:
         table = _measure(data, group, names, options)
-        table = hide_groups(table, group, data.plan)
+        table = hide_groups(table, group, data.plan).assign(confidence=confidence)
+        if not pairs:
+            table["shrunken"] = shrunken_rates(table)["shrunken"]
         table.insert(0, "slice", " and ".join(group))
         found.append(table if pairs else _with_empty(table, data.grouping, group[0], names))
     if not found:
-        return pd.DataFrame({name: pd.Series(dtype="object") for name in ["slice", *COLUMNS, "majority"]})
+        return pd.DataFrame({name: pd.Series(dtype="object") for name in ["slice", *COLUMNS, "majority", "confidence"]})
     whole = found[0][found[0]["group"] == OVERALL].assign(slice=OVERALL)
     parts = [table[table["group"] != OVERALL] for table in found]
     return pd.concat([whole, *parts], ignore_index=True)
@@ -230,28 +233,6 @@ def _measure(data: GroupedRows, columns: Sequence[str], metrics: list[str], opti
     guessed = [majority_by_group(part, truth, chosen) for part in (grouped.total, grouped)]
     table["majority"] = np.concatenate([part.ravel() for part in guessed])  # groups in turn, metrics within each
     return table
-
-
-def majority_by_group(grouped: Grouped, truth: Any, metrics: Sequence[Metric]) -> npt.NDArray[np.float64]:
-    """Return what guessing the commonest class of all rows (their mean) scores, (groups, metrics).
-
-    NaN where it is undefined: precision when nothing is called positive, and figures of scores other than areas.
-    """
-    found = np.full((len(grouped.names), len(metrics)), np.nan)
-    if grouped.task == "regression":
-        code = np.zeros(len(truth), dtype=np.int64) if grouped.code is None else grouped.code
-        guess = np.full(len(truth), truth.mean())
-        sums = regression_sums(truth, guess, code * BLOCKS, len(grouped.names) * BLOCKS)
-        return np.stack([jackknife_sums(sums, metric)[0] for metric in metrics], axis=1)
-    actual = grouped.confusion.sum(axis=2)
-    confusion = np.zeros_like(grouped.confusion)
-    confusion[:, :, int(actual.sum(axis=0).argmax())] = actual
-    for place, metric in enumerate(metrics):
-        if metric.parts is not None:
-            found[:, place] = metric.from_counts(confusion)
-        elif metric.name in ("roc_auc", "roc_auc_ovr"):
-            found[:, place] = np.where((actual > 0).all(axis=1), 0.5, np.nan)
-    return found
 
 
 def _with_empty(table: pd.DataFrame, grouping: Grouping, column: str, metrics: list[str]) -> pd.DataFrame:

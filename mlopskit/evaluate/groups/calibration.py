@@ -38,6 +38,8 @@ _BINS = 10
 _FINE = 10
 """Each bin is drawn from in ten parts, within which scores hardly differ."""
 _EVENTS = 10
+_AT_ONCE = 1_000_000
+"""Numbers drawn in one piece: 8 MB."""
 
 
 def calibration_by_group(
@@ -168,10 +170,11 @@ def _by_block(groups: int, group: Any, block: Any, weight: Any, hits: Any, score
 
 
 def _table(sums: _Sums, names: list[str], replicates: int, confidence: float, seed: int, minimum: int) -> pd.DataFrame:
+    errors = _errors(sums, replicates, seed, minimum)
     parts = []
-    for part, labels in ((sums.whole, [OVERALL]), (sums, names)):
+    for part, labels, place in ((sums.whole, [OVERALL], slice(0, 1)), (sums, names, slice(1, None))):
         columns = {"group": np.array(labels, dtype=object), **_differences(part, confidence, minimum)}
-        parts.append(pd.DataFrame({**columns, **_errors(part, replicates, seed, minimum)}))
+        parts.append(pd.DataFrame({**columns, **{name: values[place] for name, values in errors.items()}}))
     table = pd.concat(parts, ignore_index=True)[COLUMNS]
     return table.astype({"group": "str", "method": "str", "status": "str"})
 
@@ -227,19 +230,30 @@ def _jackknifed(blocks: Floats, difference: Floats, confidence: float) -> tuple[
 
 
 def _errors(sums: _Sums, replicates: int, seed: int, minimum: int) -> dict[str, Any]:
-    """ECE, and what it is for draws of y from the scores themselves."""
-    n, weight = sums.rows.sum(axis=1), sums.weight.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found = _ece(sums.positive - sums.score, weight)
-        mean = np.clip(np.nan_to_num(sums.score / sums.weight), 0.0, 1.0)
-        a_row = np.nan_to_num(sums.weight / sums.rows)
+    """ECE of all rows and of each group, and what they are for draws of y from the scores themselves."""
+    rows, weight = (np.concatenate([part.sum(axis=0, keepdims=True), part]) for part in (sums.rows, sums.weight))
+    gaps = sums.positive - sums.score
+    found = _ece(np.concatenate([gaps.sum(axis=0, keepdims=True), gaps]), weight.sum(axis=1))
+    group, place = np.nonzero(sums.rows)  # ordered by group, and within it by score
+    n, total = sums.rows[group, place], sums.weight[group, place]
+    mean, a_row = np.clip(sums.score[group, place] / total, 0.0, 1.0), total / n
+    coarse = group * _BINS + place // _FINE
+    starts = np.flatnonzero(np.diff(coarse, prepend=-1))
     rng = np.random.default_rng(seed)
-    chance = np.empty((replicates, len(n)))
-    for draw in range(replicates):
-        happened = rng.binomial(sums.rows.astype(np.int64), mean) * a_row
-        chance[draw] = _ece(happened - mean * sums.weight, weight)
+    chance = np.empty((replicates, len(weight)))
+    step = max(1, _AT_ONCE // max(len(n), 1))
+    for first in range(0, replicates, step):
+        part = chance[first : first + step]
+        bins = np.zeros((len(part), len(sums.rows) * _BINS))
+        happened = rng.binomial(n.astype(np.int64), mean, (len(part), len(n))) * a_row
+        bins[:, coarse[starts]] = np.add.reduceat(happened - mean * total, starts, axis=1)
+        by_group = bins.reshape(len(part), len(sums.rows), _BINS)
+        part[:, 0] = np.abs(by_group.sum(axis=1)).sum(axis=1)
+        part[:, 1:] = np.abs(by_group).sum(axis=2)
+    of_all = weight.sum(axis=1)
+    chance /= np.where(of_all > 0, of_all, np.nan)
     reached = (chance >= found * (1 - 1e-9)).sum(axis=0)
-    known = n >= minimum
+    known = rows.sum(axis=1) >= minimum
     return {
         "ece": found, "chance_mean": np.where(known, chance.mean(axis=0), np.nan),
         "chance_high": np.where(known, np.quantile(chance, 0.95, axis=0), np.nan),

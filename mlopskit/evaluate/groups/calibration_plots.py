@@ -19,8 +19,9 @@ from mlopskit.evaluate.groups.by_group import GroupedRows
 from mlopskit.evaluate.groups.calibration import COLUMNS, calibration_by_group
 from mlopskit.evaluate.groups.grouped import OVERALL
 from mlopskit.evaluate.plots import GREY, literal
-from mlopskit.evaluate.privacy.tables import WITHHELD, hide_groups
+from mlopskit.evaluate.privacy.tables import hide_groups
 from mlopskit.metrics import ESTIMATED
+from mlopskit.tally.floor.tables import WITHHELD
 
 _MOST = 20
 _NOT_APPLICABLE = "Not applicable: calibration by group needs two classes, probabilities and a declared column."

@@ -18,8 +18,8 @@ from mlopskit import display
 from mlopskit.display import Chart, Note, format_value
 from mlopskit.evaluate.groups.by_group import GroupedRows
 from mlopskit.evaluate.plots import GREY, literal
-from mlopskit.evaluate.privacy.tables import WITHHELD
 from mlopskit.metrics import ESTIMATED, METRICS
+from mlopskit.tally.floor.tables import WITHHELD
 
 _ACROSS, _DOWN = 7, 12
 """Groups that have room beside and below each other, with readable figures."""

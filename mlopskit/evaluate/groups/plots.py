@@ -15,10 +15,10 @@ from mlopskit.evaluate.groups.by_group import NOT_DECLARED, GroupedRows
 from mlopskit.evaluate.groups.grouped import OVERALL
 from mlopskit.evaluate.groups.shown import worst_first
 from mlopskit.evaluate.plots import literal
-from mlopskit.evaluate.privacy.tables import WITHHELD
 from mlopskit.evaluate.slices.find import slice_mask
 from mlopskit.evaluate.slices.found import SliceFeatures, row_errors
 from mlopskit.metrics import ESTIMATED, METRICS
+from mlopskit.tally.floor.tables import WITHHELD
 
 _MOST = 30
 _GREY = "#808080"

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mlopskit import display
 from mlopskit.display import Note, Table, format_value
 from mlopskit.evaluate.groups.bias import incompatibilities
 from mlopskit.evaluate.groups.by_group import NOT_DECLARED, USUAL, GroupedRows
-from mlopskit.evaluate.privacy.tables import WITHHELD
 from mlopskit.metrics import METRICS, NOT_ESTIMATED, default_metrics, get_metric
+from mlopskit.tally.floor.tables import WITHHELD
+
+_TELLS = 0.01
+_SHRUNKEN = (
+    f"Shrunken is the rate drawn towards those of the other groups (beta-binomial), the more the fewer rows it has; "
+    f"it is given where it differs by {_TELLS:g} or more."
+)
 
 
 def incompatibility_note(data: GroupedRows, *, seed: int = 0) -> Note:
@@ -41,7 +48,10 @@ def show_groups(table: pd.DataFrame, *, metric: str | None = None, rows: int = 6
     if table.empty:
         return display.note(caption or NOT_DECLARED, tone="warning")
     if metric is None:
-        return display.table(_one_line_a_group(table), rows=rows, caption=caption)
+        drawn = "shrunken" in table and (_drawn(table) >= _TELLS).any()
+        return display.table(
+            _one_line_a_group(table), rows=rows, caption=f"{caption} {_SHRUNKEN}" if drawn else caption
+        )
     shown = worst_first(table[table["metric"] == metric], metric)
     columns = ["slice", "group", "n", "value", "low", "high", "majority", "denominator", "method", "status"]
     return display.table(shown, columns=columns, rows=rows, headings={"value": METRICS[metric].label})
@@ -62,7 +72,13 @@ def _figure(row: Mapping[Any, Any]) -> str:
         return "hidden (privacy floor)"
     if row["status"] == NOT_ESTIMATED:
         return f"cannot be estimated ({row['denominator']})"
-    return f"{format_value(row['value'])} ({format_value(row['low'])} to {format_value(row['high'])})"
+    words = f"{format_value(row['value'])} ({format_value(row['low'])} to {format_value(row['high'])})"
+    far = abs(row.get("shrunken", np.nan) - row["value"]) >= _TELLS
+    return f"{words}, shrunken {format_value(row['shrunken'])}" if far else words
+
+
+def _drawn(table: pd.DataFrame) -> pd.Series[float]:
+    return (table["shrunken"] - table["value"]).astype(float).abs()
 
 
 def worst_first(table: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from mlopskit.errors import MetricError, listing
 from mlopskit.evaluate.groups.grouped import OVERALL
@@ -91,7 +91,7 @@ def _posterior(events: Floats, totals: Floats, confidence: float) -> tuple[Any, 
     mean, strength = fit_beta(events, totals)
     a, b = mean * strength + events, (1 - mean) * strength + totals - events
     tail = (1 - confidence) / 2
-    return a / (a + b), stats.beta.ppf(tail, a, b), stats.beta.ppf(1 - tail, a, b), strength
+    return a / (a + b), special.betaincinv(a, b, tail), special.betaincinv(a, b, 1 - tail), strength
 
 
 def fit_beta(events: npt.ArrayLike, totals: npt.ArrayLike) -> tuple[float, float]:
@@ -106,17 +106,21 @@ def fit_beta(events: npt.ArrayLike, totals: npt.ArrayLike) -> tuple[float, float
     k, n = np.asarray(events, dtype=float), np.asarray(totals, dtype=float)
     start = np.clip((k.sum() + 0.5) / (n.sum() + 1), 1e-6, 1 - 1e-6)
 
-    def surprise(at: Floats) -> float:
+    def surprise(at: Floats) -> tuple[float, Floats]:
         mean, strength = special.expit(at[0]), np.exp(at[1])
         a, b = mean * strength, (1 - mean) * strength
-        return float(-(special.betaln(k + a, n - k + b) - special.betaln(a, b)).sum())
+        common = special.psi(n + strength) - special.psi(strength)
+        by_a = (common - special.psi(k + a) + special.psi(a)).sum()
+        by_b = (common - special.psi(n - k + b) + special.psi(b)).sum()
+        slope = np.array([(by_a - by_b) * strength * mean * (1 - mean), by_a * a + by_b * b])
+        return float(-(special.betaln(k + a, n - k + b) - special.betaln(a, b)).sum()), slope
 
     bounds = [(-14.0, 14.0), (np.log(0.1), np.log(_STRONGEST))]
     tries = [
-        optimize.minimize(surprise, [special.logit(start), first], bounds=bounds, method="L-BFGS-B")
+        optimize.minimize(surprise, [special.logit(start), first], bounds=bounds, method="TNC", jac=True)
         for first in (np.log(5.0), np.log(500.0))
     ]
     best = min(tries, key=lambda found: float(found.fun))
     flat = np.array([special.logit(start), np.log(_STRONGEST)])
-    at = flat if surprise(flat) <= best.fun + 1e-6 else best.x
+    at = flat if surprise(flat)[0] <= best.fun + 1e-6 else best.x
     return float(special.expit(at[0])), float(np.exp(at[1]))

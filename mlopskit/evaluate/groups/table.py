@@ -26,6 +26,7 @@ from mlopskit.evaluate.groups.regression import effective_rows, jackknife_sums
 from mlopskit.evaluate.groups.scored import scored
 from mlopskit.metrics import ESTIMATED, NOT_ESTIMATED, Metric, default_metrics, get_metric
 from mlopskit.metrics.estimates import FEWEST
+from mlopskit.results import Results
 from mlopskit.tally import Tally
 
 Method = Literal["auto", "bootstrap"]
@@ -104,7 +105,7 @@ def group_metrics(
     frame = column_names(groups)
     grouped = from_rows(y_true, y_pred, frame, y_score, task, seed, sample_weight=sample_weight, unit=unit)
     options: dict[str, Any] = {"replicates": replicates, "confidence": confidence, "seed": seed}
-    return table_of(grouped, metrics, method=method, minimum=minimum, clusters=clusters, **options)
+    return Results(table_of(grouped, metrics, method=method, minimum=minimum, clusters=clusters, **options))
 
 
 def tally_metrics(
@@ -121,7 +122,7 @@ def tally_metrics(
     """Compute the same table from a tally, whose cells are the groups; it needs no rows."""
     _check(method, replicates, confidence)
     options: dict[str, Any] = {"replicates": replicates, "confidence": confidence, "seed": seed}
-    return table_of(from_tally(tally), metrics, method=method, minimum=minimum, clusters=clusters, **options)
+    return Results(table_of(from_tally(tally), metrics, method=method, minimum=minimum, clusters=clusters, **options))
 
 
 def table_of(grouped: Grouped, metrics: Sequence[str] | None, **options: Any) -> pd.DataFrame:

@@ -24,10 +24,11 @@ from mlopskit.display import Chart, Note, format_value
 from mlopskit.evaluate.groups.by_group import GroupedRows
 from mlopskit.evaluate.groups.grouped import OVERALL
 from mlopskit.evaluate.plots import GREY, literal
-from mlopskit.evaluate.privacy.plan import SHOWN
+from mlopskit.evaluate.privacy.scores import cuts
 from mlopskit.intervals import wilson
 from mlopskit.metrics import ESTIMATED, METRICS, NOT_ESTIMATED
 from mlopskit.metrics.estimates import FEWEST
+from mlopskit.tally.floor.plan import SHOWN
 
 STEPS = 60
 RATES = ("selection_rate", "recall", "false_positive_rate")
@@ -78,6 +79,7 @@ def threshold_rates(
     labels = [level for level in data.grouping.levels(chosen) if (words == level).any()]
     masks = {group: words == group for group in labels if data.plan.of([chosen], [group]) == SHOWN}
     if data.floor > 1:
+        grid = _shared_grid(score, truth, threshold, steps, data.floor)
         withheld = ~np.isin(words, list(masks))
         grid = grid[_far_apart([*masks.values(), withheld], score, truth, grid, threshold, data.floor)]
     parts = [_rates(OVERALL, score, truth, grid)] if masks else []
@@ -100,6 +102,14 @@ def _grid(score: Any, threshold: float | None, steps: int) -> npt.NDArray[np.flo
     dense = np.quantile(score, np.linspace(0, 1, max(steps - 1 - half, 2)), method="nearest")
     own = [] if threshold is None else [threshold]
     return np.unique(np.concatenate([even, dense, own]))
+
+
+def _shared_grid(score: Any, truth: Any, threshold: Any, steps: int, floor: int) -> npt.NDArray[np.float64]:
+    """Return some of the thresholds at which the curves of all rows are cut too; the chosen one stands for its twin."""
+    found = np.sort(cuts(truth, score, score >= threshold, floor=floor))
+    twin = found[np.searchsorted(found, threshold) :][:1]
+    places = np.unique(np.linspace(0, len(found) - 1, min(steps, len(found))).round().astype(int))
+    return np.unique(np.append(np.setdiff1d(found[places], twin), threshold))
 
 
 def _counts(score: Any, grid: Any) -> Ints:
@@ -187,7 +197,10 @@ def threshold_rates_chart(
     column, label = groups["slice"].iloc[0], METRICS[metric].label
     left = f", {len(names)} largest of {len(sizes)} groups" if len(names) < len(sizes) else ""
     marked = "" if threshold is None else f"; dashed: the chosen one, {threshold:.3g}, whose rates are written"
-    display.label_axes(ax, x=f"threshold{marked}", y=label, title=f"{label} by {literal(column)}{left}")
+    shown = sizes[names]
+    size = f"{int(shown.min()):,} to {int(shown.max()):,}" if shown.min() < shown.max() else f"{int(shown.max()):,}"
+    y_label = f"{label} (n = {size} rows a group)"
+    display.label_axes(ax, x=f"threshold{marked}", y=y_label, title=f"{label} by {literal(column)}{left}")
     return display.chart(fig, alt=_alt(column, label, names, ends, threshold))
 
 

@@ -12,9 +12,12 @@ import pandas as pd
 from mlopskit import display
 from mlopskit.display import Chart, Note, Table, format_value
 from mlopskit.evaluate.groups.by_group import GroupedRows
-from mlopskit.evaluate.mitigation.compare import GRADIENT, LINEAR, NONE, REWEIGHTING, why_no_mitigation
+from mlopskit.evaluate.mitigation.compare import why_no_mitigation
+from mlopskit.evaluate.mitigation.fits import LINEAR, NOT_APPLIED
 from mlopskit.evaluate.plots import GREY, literal
 from mlopskit.metrics import ESTIMATED, METRICS
+from mlopskit.mitigation.choice import GRADIENT, NONE, THRESHOLDS
+from mlopskit.mitigation.reweighting import REWEIGHTING
 
 _Box = tuple[float, float, float, float]
 """Left, low, right, high, as shares of the axes."""
@@ -76,14 +79,20 @@ def mitigations_chart(table: pd.DataFrame, data: GroupedRows) -> Chart | Note:
 
 def _title(table: pd.DataFrame) -> str:
     """What was seen on test rows where a mitigation was applied, else how to read the line."""
-    tested = _shown(table, "test")
-    found = {row["mitigation"]: row for row in tested.to_dict("records")}
-    if set(found) != {NONE, REWEIGHTING}:
+    found = _before_after(_shown(table, "test"))
+    if found is None:
         return "joined: no other is better in both"
-    before, after = found[NONE]["difference"], found[REWEIGHTING]
+    before, after = found[0]["difference"], found[1]
     cost = f"at a cost of {_figure(after, 'cost', 'cost_low', 'cost_high')}"
     gap = f"the gap is {format_value(after['difference'])} instead of {format_value(before)}"
-    return f"Reweighting, applied: on {after['n']:,} test rows {gap}, {cost}"
+    return f"{after['mitigation'].capitalize()}, applied: on {after['n']:,} test rows {gap}, {cost}"
+
+
+def _before_after(tested: pd.DataFrame) -> tuple[dict[Any, Any], dict[Any, Any]] | None:
+    """The model without and with what was applied, on test rows; None where nothing was."""
+    rows = tested.to_dict("records")
+    before, after = ([row for row in rows if (row["mitigation"] == NONE) == plain] for plain in (True, False))
+    return (before[0], after[0]) if before and after else None
 
 
 def _name_points(ax: Any, drawn: pd.DataFrame, front: pd.DataFrame) -> None:
@@ -186,16 +195,17 @@ def mitigation_note(table: pd.DataFrame, data: GroupedRows) -> Note:
     compared, tested = _shown(table, "validation"), _shown(table, "test")
     if compared.empty:
         return display.note(_NOTHING)
-    lines = [*_compared(compared), *_failed(table)]
-    chosen = [row for row in table.to_dict("records") if row["mitigation"] == REWEIGHTING]
-    if not tested.empty and (tested["mitigation"] == REWEIGHTING).any():
-        sentence, tone = _tested(tested)
+    lines = [*_compared(compared), *_ranked(table), *_failed(table)]
+    found = _before_after(tested)
+    if found is not None:
+        sentence, tone = _tested(*found)
         return display.note(*lines, sentence, tone=tone)
-    if any(row["use"].startswith("chosen, but") for row in chosen):
+    missed = table.loc[table["use"] == NOT_APPLIED, "mitigation"].tolist()
+    if missed:
+        instead = "learned from rows that count alike" if missed[0] == REWEIGHTING else "decides by one threshold"
         told = (
-            "mlops.toml chooses reweighting, but the model of this run learned from rows that count alike. If the "
-            "model notebook is older than the setting, move it away, put it back with `mlopskit new --here "
-            "--notebooks-only`, and run it again."
+            f"mlops.toml chooses {missed[0]}, but the model of this run {instead}. If the model notebook is older than "
+            "the setting, move it away, put it back with `mlopskit new --here --notebooks-only`, and run it again."
         )
         return display.note(*lines, told, tone="bad")
     return display.note(*lines, _not_chosen(compared))
@@ -215,8 +225,18 @@ def _compared(rows: pd.DataFrame) -> Iterator[str]:
         start = f" (its linear model alone {_effect(linear[0])})" if linear and row["mitigation"] == GRADIENT else ""
         worse = "" if row["pareto"] else "; another is better in both"
         yield f"{row['mitigation']}: {_effect(row)} of {metric}{start}{worse}."
-    if any(row["use"] == "for comparison only" for row in others):
-        yield "fairlearn's two decide at random, here with a fixed seed, and are shown for comparison only."
+    if any(row["mitigation"] in {THRESHOLDS, GRADIENT} for row in others):
+        yield "fairlearn's two decide some rows by lot, drawn from a row's own values and a seed: a row has one answer."
+
+
+def _ranked(table: pd.DataFrame) -> Iterator[str]:
+    """What is lost where scores decide and not decisions: those of a mixture are no more than its chance of yes."""
+    rows = table[(table["metric"] != _metric(table)) & (table["mitigation"] == GRADIENT)]
+    for row in rows[rows["split"] == "validation"].to_dict("records"):
+        if np.isfinite(row["cost"]):
+            cost = _figure(row, "cost", "cost_low", "cost_high")
+            lost = f"{cost} of {_words(row['metric'])}"
+            yield f"{GRADIENT}'s scores are its chance of yes, which ranks less well: they cost {lost}."
 
 
 def _effect(row: Mapping[Any, Any]) -> str:
@@ -231,18 +251,19 @@ def _failed(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _not_chosen(rows: pd.DataFrame) -> str:
-    setting = f'`mitigation = "reweighting"` and `mitigate = "{rows["column"].iloc[0]}"` below [model] in mlops.toml'
-    return f"None is chosen, so test rows were not asked. {setting} apply reweighting from the next run on."
+    names = ", ".join(f'"{name}"' for name in rows["mitigation"] if not str(name).startswith(NONE))
+    return (
+        "None is chosen, so test rows were not asked. The model phase applies one from the next run on when [model] in "
+        f'mlops.toml says `mitigate = "{rows["column"].iloc[0]}"` and `mitigation` is one of {names}.'
+    )
 
 
-def _tested(rows: pd.DataFrame) -> tuple[str, str]:
+def _tested(before: Mapping[Any, Any], row: Mapping[Any, Any]) -> tuple[str, str]:
     """The second test: the applied mitigation against the same settings without it, on test rows."""
-    row = rows[rows["mitigation"] == REWEIGHTING].to_dict("records")[0]
-    before = rows[rows["mitigation"] == NONE].to_dict("records")[0]
     gap = (
-        f"Chosen and applied: reweighting. On {row['n']:,} test rows, on which nothing was compared before, the gap in "
-        f"{_words(row['gap'])} is {_figure(row, 'difference', 'difference_low', 'difference_high')} instead of "
-        f"{_figure(before, 'difference', 'difference_low', 'difference_high')}: a change of "
+        f"Chosen and applied: {row['mitigation']}. On {row['n']:,} test rows, on which nothing was compared before, "
+        f"the gap in {_words(row['gap'])} is {_figure(row, 'difference', 'difference_low', 'difference_high')} instead "
+        f"of {_figure(before, 'difference', 'difference_low', 'difference_high')}: a change of "
         f"{_figure(row, 'change', 'change_low', 'change_high')}"
     )
     cost = f"It costs {_figure(row, 'cost', 'cost_low', 'cost_high')} of {_words(row['metric'])}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,7 @@ class _Judged:
         base |= {"column": self.names["column"], "gap": self.names["gap"], "groups": "", "use": answer.use}
         if answer.prediction is None:
             return base | {"method": answer.method, "status": answer.why}
-        gap = self._gap()
+        gap = self._gap
         if get_metric(metric, "binary").uses == "score" and answer.score is None:
             return base | gap | {"method": answer.method, "status": "not applicable: decisions without scores"}
         found = measure(self._truth, *self._arrays(answer), metrics=[metric], **self._options).to_dict("records")[0]
@@ -148,8 +149,9 @@ class _Judged:
             return {"cost": -found.value, "cost_low": -found.high, "cost_high": -found.low}
         return {"cost": found.value, "cost_low": found.low, "cost_high": found.high}
 
+    @cached_property
     def _gap(self) -> dict[str, Any]:
-        """The largest difference between groups, and its change against the reference."""
+        """The largest difference between groups, and its change against the reference; the same for every metric."""
         groups = self.data.grouping.transform(self._rows)[self.names["column"]].to_numpy()
         counted = pd.DataFrame({TARGET: self._truth, "prediction": self.answer.prediction, "group": groups})
         parts = _PARTS[self.names["gap"]]

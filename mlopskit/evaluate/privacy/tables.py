@@ -17,22 +17,10 @@ import pandas as pd
 
 from mlopskit.data import TARGET, Target
 from mlopskit.evaluate.criteria import Verdict
-from mlopskit.evaluate.privacy.bounds import confusion_kinds
-from mlopskit.evaluate.privacy.plan import HIDDEN, SHOWN, Plan, plan_floor
 from mlopskit.evaluate.slices.find import slice_mask
-
-WITHHELD = "hidden"
-
-
-def reason(floor: int) -> str:
-    """Say why figures are not shown.
-
-    Examples
-    --------
-    >>> reason(10)
-    'a count behind it is below the privacy floor of 10, or would give such a count away'
-    """
-    return f"a count behind it is below the privacy floor of {floor}, or would give such a count away"
+from mlopskit.tally.floor.bounds import confusion_kinds
+from mlopskit.tally.floor.plan import HIDDEN, SHOWN, Plan, plan_floor
+from mlopskit.tally.floor.tables import WITHHELD, reason
 
 
 def plan_for(groups: pd.DataFrame, predictions: pd.DataFrame, target: Target, floor: int) -> Plan:

@@ -17,9 +17,12 @@ from scipy import stats
 
 from mlopskit.errors import DataError, MlopskitError
 from mlopskit.evaluate.slices.find import checked_errors, slice_mask
+from mlopskit.evaluate.slices.units import JACKKNIFE, unit_codes, unit_jackknife
 from mlopskit.intervals import adjust
+from mlopskit.results import Results
 
 _FEWEST = 10
+FISHER, WELCH = "Fisher, one-sided", "Welch, one-sided"
 
 
 def confirm_slices(
@@ -30,6 +33,7 @@ def confirm_slices(
     level: float = 0.05,
     method: Literal["bh", "by"] = "bh",
     direction: Literal["worse", "better"] = "worse",
+    unit: pd.Series[Any] | None = None,
 ) -> pd.DataFrame:
     """Test slices on rows that had no part in finding them.
 
@@ -48,14 +52,18 @@ def confirm_slices(
         ``bh`` (Benjamini and Hochberg) or ``by`` (Benjamini and Yekutieli, valid under any dependence).
     direction : str
         What is tested: that a slice is ``worse`` than the rest, or ``better``.
+    unit : Series, shape (n,), optional
+        Who each row belongs to. Where someone has several rows, these do not count as independent: the difference of
+        the two mean errors is then tested by the delete-a-unit jackknife (Student's t, one degree of freedom less than
+        the fewer of the units in the slice and outside it).
 
     Returns
     -------
     DataFrame
         The slices with n_test, error_test, error_rest, p_value, adjusted, confirmed, power (the chance that this
         test, before adjusting, would have found an excess as large as the one found first) and status: ``confirmed``,
-        ``not confirmed`` or ``could not test`` (fewer than 10 test rows in the slice or outside it). p-values are
-        adjusted over all slices that could be tested.
+        ``not confirmed`` or ``could not test`` (fewer than 10 test rows, or units, in the slice or outside it), and
+        method, the name of the test. p-values are adjusted over all slices that could be tested.
 
     Raises
     ------
@@ -77,8 +85,9 @@ def confirm_slices(
     _refuse_strangers(slices, features)
     binary = bool(np.all((values == 0) | (values == 1)))
     sign = 1 if direction == "worse" else -1
+    home = unit_codes(unit, len(values))
     rows = [
-        _tested(slice_mask(features, chosen), values, float(found), level, binary=binary, sign=sign)
+        _tested(slice_mask(features, chosen), values, float(found), level, binary=binary, sign=sign, home=home)
         for chosen, found in zip(slices["slice"], slices["error"], strict=True)
     ]
     names = ["n_test", "error_test", "error_rest", "p_value", "power"]
@@ -87,7 +96,9 @@ def confirm_slices(
     result["confirmed"] = (result["adjusted"] <= level).to_numpy(bool)
     untested = result["p_value"].isna()
     result["status"] = np.where(untested, "could not test", np.where(result["confirmed"], "confirmed", "not confirmed"))
-    return result[[*slices.columns, *names[:4], "adjusted", "confirmed", "power", "status"]]
+    result["method"] = JACKKNIFE if home is not None else FISHER if binary else WELCH
+    shown = [*slices.columns, *names[:4], "adjusted", "confirmed", "power", "status", "method"]
+    return Results(result[shown])
 
 
 def _refuse_strangers(slices: pd.DataFrame, features: pd.DataFrame) -> None:
@@ -100,12 +111,17 @@ def _refuse_strangers(slices: pd.DataFrame, features: pd.DataFrame) -> None:
 
 
 def _tested(
-    inside: Any, values: Any, found: float, level: float, *, binary: bool, sign: int
+    inside: Any, values: Any, found: float, level: float, *, binary: bool, sign: int, home: Any = None
 ) -> tuple[int, float, float, float, float]:
     own, rest = values[inside], values[~inside]
     mean, mean_rest = (float(part.mean()) if len(part) else np.nan for part in (own, rest))
     if min(len(own), len(rest)) < _FEWEST:
         return len(own), mean, mean_rest, np.nan, np.nan
+    if home is not None:
+        difference, spread, units = unit_jackknife(values, inside, home)
+        if units < _FEWEST:
+            return len(own), mean, mean_rest, np.nan, np.nan
+        return len(own), mean, mean_rest, *_student(difference, found - mean_rest, spread, units - 1, level, sign)
     p_value, power = (_fisher if binary else _welch)(own, rest, found, level, sign)
     return len(own), mean, mean_rest, p_value, power
 
@@ -130,6 +146,12 @@ def _welch(own: Any, rest: Any, found: float, level: float, sign: int) -> tuple[
     side: Literal["greater", "less"] = "greater" if sign > 0 else "less"
     p_value = float(stats.ttest_ind(own, rest, equal_var=False, alternative=side).pvalue)
     return p_value, _power(hoped, spread, spread, level)
+
+
+def _student(excess: float, hoped: float, spread: float, df: int, level: float, sign: int) -> tuple[float, float]:
+    if spread == 0:
+        return (0.0 if sign * excess > 0 else 1.0), float(sign * hoped > 0)
+    return float(stats.t.sf(sign * excess / spread, df)), _power(sign * hoped, spread, spread, level)
 
 
 def _power(excess: float, null: float, spread: float, level: float) -> float:

@@ -21,6 +21,7 @@ import pandas as pd
 
 from mlopskit.errors import DataError, MlopskitError
 from mlopskit.evaluate.slices.codes import Coded, encode
+from mlopskit.evaluate.slices.result import Slices
 from mlopskit.evaluate.slices.score import Best, Score
 from mlopskit.evaluate.slices.search import Search
 
@@ -36,7 +37,7 @@ def find_slices(
     min_support: float | None = None,
     max_level: int = 3,
     direction: Literal["worse", "better"] = "worse",
-) -> pd.DataFrame:
+) -> Slices:
     """Find the K slices with the highest score, exactly.
 
     Parameters
@@ -60,7 +61,8 @@ def find_slices(
 
     Returns
     -------
-    DataFrame
+    Slices
+        A DataFrame with ``worst`` and ``rows_of``.
         slice (mapping column → value), level, n, error (mean error in the slice), score; best first, ties by larger
         n, lower level, then name (columns and values in alphabetical order). ``attrs["visited"]`` says how many
         slices of each level were counted; all others cannot be among the best.
@@ -164,9 +166,10 @@ def _as_table(best: Best, coded: Coded, names: pd.Index[Any]) -> pd.DataFrame:
     return _result(slices, rows)
 
 
-def _with_visited(table: pd.DataFrame, visited: list[int]) -> pd.DataFrame:
-    table.attrs["visited"] = visited
-    return table
+def _with_visited(table: pd.DataFrame, visited: list[int]) -> Slices:
+    found = Slices(table)
+    found.attrs["visited"] = visited
+    return found
 
 
 def _result(slices: list[dict[str, Any]], rows: list[tuple[int, int, float, float]]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from mlopskit.evaluate.groups.by_group import GroupedRows
 from mlopskit.evaluate.privacy.tables import hide_slices, slices_shown
 from mlopskit.evaluate.slices.errors import RowErrors, row_errors, slice_errors
 from mlopskit.evaluate.slices.find import find_slices, in_words, least_factor, slice_mask
+from mlopskit.evaluate.slices.result import Slices
 from mlopskit.tally import Grouping
 
 __all__ = ["SliceFeatures", "row_errors", "show_slices", "slice_features", "slice_rows", "tabular", "worst_slices"]
@@ -96,6 +97,7 @@ def worst_slices(
     alpha: float = 0.99,
     max_level: int = 3,
     min_support: int = 0,
+    direction: Literal["worse", "better"] = "worse",
 ) -> pd.DataFrame:
     """Find the worst slices on validation rows, those that share most of their rows shown once.
 
@@ -108,6 +110,8 @@ def worst_slices(
         searched and counted, with ``false_negative_rate`` only actual positives.
     k, alpha, max_level, min_support
         As for `find_slices`; 0 for its own least support.
+    direction : str
+        ``better`` finds where the model does unusually well, an extension of ours to SliceLine.
 
     Returns
     -------
@@ -122,8 +126,9 @@ def worst_slices(
         return pd.DataFrame(columns=_COLUMNS)
     rows = errors.of(features.validation)
     support = min_support or None
-    found = find_slices(rows, errors.each, k=10 * k, alpha=alpha, max_level=max_level, min_support=support)
-    found = _grouped(found, rows).head(k)
+    options: dict[str, Any] = {"alpha": alpha, "max_level": max_level, "min_support": support, "direction": direction}
+    searched = find_slices(rows, errors.each, k=10 * k, **options)
+    found = _grouped(searched, rows).head(k)
     mean = float(errors.each.mean()) if len(errors.each) else np.nan
     table = found.rename(columns={"slice": "columns"})
     table.insert(0, "slice", [in_words(chosen) for chosen in found["slice"]])
@@ -131,8 +136,11 @@ def worst_slices(
     table["times"] = table["error"] / mean if mean else np.nan
     table = table[_COLUMNS].reset_index(drop=True)
     if data.floor < 2:
-        return table
-    return hide_slices(table, slices_shown(list(table["columns"]), rows, floor=data.floor), data.floor)
+        return Slices(table)
+    shown = slices_shown(list(table["columns"]), rows, floor=data.floor)
+    if direction == "better":  # the worst ones are published of the same rows, and the two could be subtracted
+        shown[:] = False
+    return Slices(hide_slices(table, shown, data.floor))
 
 
 def _grouped(found: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
@@ -207,13 +215,18 @@ def tabular(found: pd.DataFrame) -> pd.DataFrame:
     return found.drop(columns="columns")
 
 
-def show_slices(found: pd.DataFrame, data: GroupedRows, *, alpha: float, by: str = "error") -> Table | Note:
-    """Show the slices found and what alpha lets through, or say that none scores above 0."""
+def show_slices(
+    found: pd.DataFrame, data: GroupedRows, *, alpha: float, by: str = "error", better: pd.DataFrame | None = None
+) -> Table | Note:
+    """Show the slices found and what alpha lets through, or say that none scores above 0.
+
+    What `better` holds, slices found with ``direction="better"``, is named in a sentence.
+    """
     errors = slice_errors(data.predictions_validation, data.target, by=by)
     if isinstance(errors, str):
         return display.note(errors)
     if found.empty:
-        return display.note(nothing_found(errors, alpha=alpha), tone="good")
+        return display.note(nothing_found(errors, alpha=alpha), best_sentence(better), tone="good")
     headings = {
         "n": f"validation {errors.rows_name}", "error": errors.mean_name, "times": "times the overall one",
         "same_rows": "also described by", "overlapping": "overlapping slices",
@@ -225,7 +238,20 @@ def show_slices(found: pd.DataFrame, data: GroupedRows, *, alpha: float, by: str
     )
     columns = ["slice", "n", "share", "error", "times", "score", "same_rows", "overlapping"]
     columns = [*columns, "status"] if data.floor > 1 else columns
-    return display.table(shown, columns=columns, headings=headings, caption=lets_through(alpha))
+    return display.table(
+        shown, columns=columns, headings=headings, caption=f"{lets_through(alpha)} {best_sentence(better)}".strip()
+    )
+
+
+def best_sentence(better: pd.DataFrame | None) -> str:
+    """Say in which slices the model does unusually well; how they are found, and that nothing confirms them."""
+    known = pd.DataFrame() if better is None else better[better["n"].notna()].head(_NAMED)
+    if known.empty:
+        return ""
+    named = [f"{row['slice']} ({row['n']:,} rows, {row['times']:.2f} times the overall error)"
+             for row in known.to_dict("records")]  # fmt: skip
+    how = "(the same score turned round, an extension of ours to SliceLine; not tested on other rows)"
+    return f"Unusually good {how}: {'; '.join(named)}."
 
 
 def _first_of(words: str) -> str:

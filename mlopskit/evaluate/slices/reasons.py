@@ -23,7 +23,7 @@ import pandas as pd
 
 from mlopskit.data import TARGET
 from mlopskit.evaluate.groups.by_group import GroupedRows
-from mlopskit.evaluate.privacy.tables import WITHHELD, reason, slices_shown
+from mlopskit.evaluate.privacy.tables import slices_shown
 from mlopskit.evaluate.slices.errors import slice_errors
 from mlopskit.evaluate.slices.find import in_words, slice_mask
 from mlopskit.evaluate.slices.found import SliceFeatures, slice_features
@@ -32,6 +32,7 @@ from mlopskit.intervals import newcombe
 from mlopskit.metrics import ESTIMATED, NOT_ESTIMATED
 from mlopskit.metrics.estimates import FEWEST
 from mlopskit.runs import Run
+from mlopskit.tally.floor.tables import WITHHELD, reason
 
 MISSING, TRAINING = "share missing", "share of training rows"
 COLUMNS = [

@@ -9,10 +9,10 @@ import pandas as pd
 
 from mlopskit import display
 from mlopskit.display import Chart, Note, Table, format_value
-from mlopskit.evaluate.privacy.tables import WITHHELD
 from mlopskit.evaluate.slices.pushes import NOT_APPLICABLE, OUTPUT, RIGHT
 from mlopskit.evaluate.slices.reasons import MISSING, TRAINING
 from mlopskit.metrics import ESTIMATED
+from mlopskit.tally.floor.tables import WITHHELD
 
 _NAMED = 2
 _AT_RISK = {"false positive rate": "actually negative ", "false negative rate": "actually positive "}

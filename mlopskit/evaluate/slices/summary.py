@@ -18,12 +18,13 @@ from mlopskit.evaluate.groups.by_group import GroupedRows, disparities_by_column
 from mlopskit.evaluate.groups.grouped import OVERALL
 from mlopskit.evaluate.groups.shown import worst_first
 from mlopskit.evaluate.mitigation.plots import mitigation_note
-from mlopskit.evaluate.privacy.plan import SHOWN
-from mlopskit.evaluate.privacy.tables import WITHHELD, hidden_verdict
+from mlopskit.evaluate.privacy.tables import hidden_verdict
 from mlopskit.evaluate.slices.whom_worst import Finding, metric_words, no_gap, whom_worst
 from mlopskit.evaluate.summary import criteria_note
 from mlopskit.metrics import ESTIMATED, METRICS, NOT_ESTIMATED
 from mlopskit.scope import Criterion
+from mlopskit.tally.floor.plan import SHOWN
+from mlopskit.tally.floor.tables import WITHHELD
 
 
 def judge_by_group(data: GroupedRows, *, replicates: int = 1000, seed: int = 0) -> pd.DataFrame:

@@ -70,7 +70,8 @@ def confirmed_slices(
         if _key(chosen) not in known
     ]
     every = pd.DataFrame([*plain.to_dict("records"), *declared], columns=plain.columns)
-    tested = confirm_slices(every, errors.of(features.test), errors.each, level=level, method=method)
+    whose = None if data.unit is None else errors.of(data.unit.to_frame("unit"))["unit"]
+    tested = confirm_slices(every, errors.of(features.test), errors.each, level=level, method=method, unit=whose)
     words = [in_words(chosen) for chosen in every["slice"]]
     origin = np.repeat([SEARCHED, DECLARED], [len(plain), len(declared)])
     tested = tested.assign(slice=words)
@@ -118,8 +119,9 @@ def show_confirmed(tested: pd.DataFrame, *, level: float = 0.05) -> Table | Note
         "adjusted",
         "power",
         "status",
+        "method",
     ]
-    return display.table(tested, columns=columns, headings=headings, rows=30, caption=claim(tested, level=level))
+    return display.table(tested, columns=columns, headings=headings, caption=claim(tested, level=level))
 
 
 def claim(tested: pd.DataFrame, *, level: float = 0.05) -> str:
@@ -135,19 +137,37 @@ def claim(tested: pd.DataFrame, *, level: float = 0.05) -> str:
 
 
 def count_uses(run: Run, data: GroupedRows, tested: pd.DataFrame) -> dict[str, int]:
-    """Record that the test rows were used for these tests, and return how many other tests came before.
+    """Record that the test rows were used for these tests, and return how many other uses came before.
 
-    The same slices tested on the same answers are the same test, however often it is repeated.
+    The same slices tested on the same answers are the same test, however often it is repeated; that this model was
+    evaluated on these rows is no other use, that another one was is.
 
     Returns
     -------
     dict
-        slices: how many are tested now; before: earlier tests of other slices or another model on the same test rows.
+        slices: how many are tested now; before: earlier evaluations of another model, and tests of other slices or of
+        another model, on the same test rows.
     """
+    evaluated = count_evaluation(run, data.predictions)
     answers = pd.util.hash_pandas_object(data.predictions, index=False).to_numpy()
     asked = json.dumps(sorted(map(str, tested["slice"])), ensure_ascii=False).encode()
     question = hashlib.sha256(answers.tobytes() + asked).hexdigest()
-    return {"slices": len(tested), "before": count_use(run, "data/test", question=question)}
+    before = count_use(run, "data/test", question=question)
+    return {"slices": len(tested), "before": before - (evaluated < before)}
+
+
+def count_evaluation(run: Run, predictions: pd.DataFrame) -> int:
+    """Record that the test rows were used to evaluate a model, and return how many other uses came before.
+
+    Parameters
+    ----------
+    run : Run
+        A phase that has read ``data/test``.
+    predictions : DataFrame
+        The model's answers; the same answers are the same use, however often and in whichever phase they are made.
+    """
+    answers = pd.util.hash_pandas_object(predictions, index=False).to_numpy()
+    return count_use(run, "data/test", question=hashlib.sha256(b"evaluation" + answers.tobytes()).hexdigest())
 
 
 def uses_note(counted: dict[str, int]) -> Note:
@@ -155,11 +175,12 @@ def uses_note(counted: dict[str, int]) -> Note:
     before = counted["before"]
     if not before:
         return display.note(
-            "These test rows were not used for a test of slices before, as far as this project records."
+            "These test rows were not used before to evaluate another model or to test slices, as far as this project "
+            "records."
         )
     times = "once" if before == 1 else f"{before} times"
     return display.note(
-        f"These test rows were used {times} before, for other slices or another model.",
+        f"These test rows were used {times} before, to evaluate another model or to test other slices.",
         "Each look at the same rows makes it likelier that what they confirm is chance; the adjustment covers this "
         "table only.",
         tone="warning",

@@ -15,8 +15,8 @@ import pandas as pd
 
 from mlopskit.display import format_value
 from mlopskit.evaluate.groups.by_group import NOT_DECLARED, GroupedRows
-from mlopskit.evaluate.privacy.tables import WITHHELD
 from mlopskit.metrics import ESTIMATED, METRICS
+from mlopskit.tally.floor.tables import WITHHELD
 
 Row = Mapping[Any, Any]
 

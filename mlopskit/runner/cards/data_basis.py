@@ -190,6 +190,7 @@ def _people(known: Known) -> dict[str, Filled]:
         "data.composition.subpopulations": filled(shares(known)),
         "data.composition.identification": filled(
             *(Said(f"{words(row.get('check'))}: {words(row.get('detail'))}.", "data/quality") for row in identifiers),
+            _floor(known),
             rest="whether columns together, or with other data, identify a person.",
         ),
         "data.composition.sensitive": filled(
@@ -197,6 +198,16 @@ def _people(known: Known) -> dict[str, Filled]:
             rest="whether other columns are sensitive as well.",
         ),
     }
+
+
+def _floor(known: Known) -> Said | None:
+    """What is withheld, and which files hold rows of persons."""
+    floor = known.data.get("privacy_floor") or 0
+    if floor < 2:
+        return None
+    from mlopskit.tally.floor.tables import ROWS_STAY
+
+    return Said(f"Counts below {floor}, and what would give them away, are withheld. {ROWS_STAY}", "scope/data")
 
 
 def _collection(known: Known) -> dict[str, Filled]:

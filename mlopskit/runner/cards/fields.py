@@ -3,7 +3,9 @@
 References
 ----------
 Mitchell, M. et al. (2019). Model cards for model reporting. FAT* '19, 220-229. doi:10.1145/3287560.3287596
+    Figure 1 lists the fields of the first seven sections, sections 4.8 and 4.9 those of the last two.
 Gebru, T. et al. (2021). Datasheets for datasets. Communications of the ACM 64 (12), 86-92. doi:10.1145/3458723
+    Earlier drafts ask twice whether the dataset relates to people; here it is no question of its own.
 """
 
 from __future__ import annotations
@@ -76,7 +78,10 @@ MODEL_CARD = Form(
             ("date", "Model date"),
             ("version", "Model version"),
             ("type", "Model type"),
-            ("training", "Training algorithms, parameters, fairness constraints or other approaches, and features"),
+            (
+                "training",
+                "Training algorithms, parameters, fairness constraints or other applied approaches, and features",
+            ),
             ("resource", "Paper or other resource for more information"),
             ("citation", "Citation details"),
             ("licence", "Licence"),
@@ -103,7 +108,7 @@ MODEL_CARD = Form(
             "Metrics",
             ("performance", "Model performance measures, and why these", "[model] metric, [[criterion]]"),
             ("thresholds", "Decision thresholds"),
-            ("variation", "Approaches to uncertainty and variability"),
+            ("variation", "Variation approaches: how uncertainty and variability are measured"),
         ),
         _section(
             "model",
@@ -134,19 +139,19 @@ MODEL_CARD = Form(
             "ethics",
             "Ethical considerations",
             ("data", "Data: does the model use any sensitive data?", "[data] sensitive"),
-            ("human_life", "Human life: does it inform decisions central to life, health, safety or livelihood?"),
-            ("mitigations", "Mitigations: which were used in development and for use"),
-            ("risks", "Risks and harms: to whom, how likely, how grave"),
-            ("fraught", "Use cases that are especially fraught"),
+            ("human_life", "Human life: does it inform decisions about matters central to human life or flourishing?"),
+            ("mitigations", "Mitigations: which risk mitigation strategies were used during development?"),
+            ("risks", "Risks and harms: potential recipients, likelihood and magnitude"),
+            ("fraught", "Use cases: are there any known ones that are especially fraught?"),
         ),
         _section(
             "model",
             "caveats",
             "Caveats and recommendations",
-            ("testing", "Do the results suggest further testing?"),
-            ("missing_groups", "Groups that the evaluation data do not represent"),
-            ("recommendations", "Additional recommendations for use"),
-            ("ideal_data", "Ideal characteristics of an evaluation dataset"),
+            ("testing", "Did the results suggest any further testing?"),
+            ("missing_groups", "Relevant groups that were not represented in the evaluation dataset"),
+            ("recommendations", "Additional recommendations for model use"),
+            ("ideal_data", "Ideal characteristics of an evaluation dataset for this model"),
         ),
     ),
 )

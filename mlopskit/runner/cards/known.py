@@ -128,6 +128,18 @@ def between(row: Row, low: str = "low", high: str = "high") -> str:
     return f"{number(row[low])} to {number(row[high])}"
 
 
+def interval_words(rows: Iterable[Row]) -> str:
+    """Return what a column of intervals is called: with their level, where the rows state one.
+
+    Examples
+    --------
+    >>> interval_words([{"confidence": 0.9}, {"confidence": 0.9}]), interval_words([{}])
+    ('90 % interval', 'interval')
+    """
+    levels = {row["confidence"] for row in rows if is_number(row.get("confidence"))}
+    return f"{100 * levels.pop():g} % interval" if len(levels) == 1 else "interval"
+
+
 def label(metric: Any) -> str:
     """Return what a metric is called in words.
 

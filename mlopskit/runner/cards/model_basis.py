@@ -15,12 +15,19 @@ from mlopskit.runner.cards.known import (
     figure,
     filled,
     grid,
+    interval_words,
     label,
     said,
     words,
 )
 from mlopskit.runner.report.marks import STATUS, is_number, number
 from mlopskit.runner.report.page import moment, plainly
+
+_MITIGATED = {
+    "threshold-optimizer": "thresholds by group decide on the model's scores, some rows by lot",
+    "exponentiated-gradient": "a mixture of linear models decides in the place of the best candidate, some rows by lot",
+}
+"""Mitigations that take the place of the one threshold, in words."""
 
 
 def basis(known: Known) -> Mapping[str, Filled]:
@@ -118,7 +125,8 @@ def _mitigation(known: Known) -> Said | None:
     if chosen in {"", "none"}:
         return Said("Fairness constraints: the project file asks for no mitigation.", "scope/model")
     aim = f", so that {words(asked['constraint'])} holds" if asked.get("constraint") else ""
-    return Said(f"Mitigation: {chosen} on {words(asked.get('mitigate'))}{aim}.", "scope/model")
+    how = f": {_MITIGATED[chosen]}" if chosen in _MITIGATED else ""
+    return Said(f"Mitigation: {chosen} on {words(asked.get('mitigate'))}{aim}{how}.", "scope/model")
 
 
 def _use(known: Known) -> Filled:
@@ -165,16 +173,17 @@ def _performance(known: Known) -> Filled:
 
 def _measured(known: Known) -> Grid | None:
     rows = known.table("evaluate/metrics")
+    interval = interval_words(rows)
     return grid(
         "On test rows, which took no part in training or in the choice of the model",
-        ("measure", "value", "interval", "n", "majority guess", "what it means"),
+        ("measure", "value", interval, "n", "majority guess", "what it means"),
         (
             (label(row.get("metric")), figure(row), between(row), number(row.get("n")), number(row.get("majority")),
              words(row.get("meaning")))
             for row in rows
         ),
         "evaluate/metrics",
-        numeric=("value", "interval", "n", "majority guess"),
+        numeric=("value", interval, "n", "majority guess"),
         bars=[bar(row, mark=row.get("majority"), mark_label="majority guess") for row in rows],
         note="The upright line is the baseline: what always guessing the most frequent class (or the mean) reaches.",
         together=all(0 <= row["value"] <= 1 for row in rows if is_number(row.get("value"))),
@@ -228,6 +237,9 @@ def _thresholds(known: Known) -> Filled:
         if is_number(value)
         else "None: the model's answer is used as it is."
     )
+    mitigation = words(known.record("scope/model").get("mitigation"))
+    if mitigation in _MITIGATED and not is_number(value):
+        text = f"No single one: {_MITIGATED[mitigation]}."
     return filled(Said(text, "model/threshold"), _automation(known))
 
 

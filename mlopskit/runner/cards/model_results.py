@@ -14,6 +14,7 @@ from mlopskit.runner.cards.known import (
     figure,
     filled,
     grid,
+    interval_words,
     label,
     said,
     sentences,
@@ -143,24 +144,25 @@ def _estimated(row: Row) -> bool:
 def _by_group(known: Known, name: str, metric: str, *, limit: int) -> Grid | None:
     rows = [row for row in known.table(name) if row.get("metric") == metric]
     ordered = _worst_first(known, rows, metric)
-    hidden = [row for row in rows if not _estimated(row)]
     whole = next((row for row in rows if row.get("slice") == "overall"), {})
     note = f"Worst first. The upright line is all rows together: {figure(whole)}." if whole else "Worst first."
     if len(ordered) > limit:
         note += f" {len(ordered) - limit:,} more groups stand in the artefact."
-    if hidden:
-        note += f" {len(hidden):,} groups cannot be estimated, which does not mean that all is well there."
-    shown = ordered[:limit]
+    if lost := sum(not _estimated(row) and row.get("status") != "hidden" for row in rows):
+        note += f" {lost:,} groups cannot be estimated, which does not mean that all is well there."
+    if hidden := sum(row.get("status") == "hidden" for row in rows):
+        note += f" {hidden:,} are hidden by the privacy floor."
+    shown, interval = ordered[:limit], interval_words(rows)
     return grid(
         f"{label(metric)} by group",
-        ("factor", "group", "value", "interval", "rows", "of these count", "majority guess"),
+        ("factor", "group", "value", interval, "rows", "of these count", "majority guess"),
         (
             (words(row.get("slice")), words(row.get("group")), figure(row), between(row), number(row.get("n")),
              number(row.get("denominator")), number(row.get("majority")))
             for row in shown
         ),
         name,
-        numeric=("value", "interval", "rows", "of these count", "majority guess"),
+        numeric=("value", interval, "rows", "of these count", "majority guess"),
         bars=[bar(row, mark=whole.get("value"), mark_label="all rows") for row in shown],
         note=note,
     )  # fmt: skip
@@ -247,7 +249,10 @@ def _ethics(known: Known) -> dict[str, Filled]:
 def _reweighted(known: Known) -> Said | None:
     asked = known.record("scope/model")
     chosen = words(asked.get("mitigation"))
-    text = f"In development: {chosen} of training rows by {words(asked.get('mitigate'))}."
+    column, how = words(asked.get("mitigate")), "of training rows by" if chosen == "reweighting" else "by"
+    text = f"In development: {chosen} {how} {column}."
+    if chosen in {"threshold-optimizer", "exponentiated-gradient"}:
+        text += " Some rows are decided by lot, drawn from their own values and a seed, so that a row has one answer."
     return said(text, "scope/model", when=chosen not in {"", "none"})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +22,7 @@ from mlopskit.runner.cards.filling import cards
 from mlopskit.runner.cards.markdown import markdown
 from mlopskit.runner.pages import templates
 from mlopskit.runner.report.evidence import Evidence, anchor, load
-from mlopskit.share import share
+from mlopskit.runner.report.style import stylesheet
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def _links(evidence: Evidence) -> tuple[Callable[[str], str], Callable[[str], st
 
 def page(card: Card, *, link: Callable[[str], str], other: Card, report: bool) -> str:
     """Return a card as one HTML page that loads nothing and runs nothing."""
-    style = _style()
+    style = stylesheet("report/report.css", "cards/card.css")
     return _templates().get_template("card.html.j2").render(
         card=card,
         other=other,
@@ -121,16 +120,7 @@ def content_security_policy(style: str) -> str:
     "default-src 'none'; style-src 'sha256-47DEQ"
     """
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-
-
-@cache
-def _style() -> str:
-    css = "\n".join(
-        share(f"templates/{name}").read_text(encoding="utf-8") for name in ("report/report.css", "cards/card.css")
-    )
-    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
-    return re.sub(r"\s*\n\s*", "\n", css).strip()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; font-src data:; base-uri 'none'; form-action 'none'"
 
 
 @cache

@@ -18,6 +18,8 @@ from mlopskit.runner.report.safe import safe_html, safe_svg
 LARGEST = 1_500_000
 """Characters of one output that a report still shows; what is larger stays in the notebook."""
 
+Links = tuple[tuple[str, ...], tuple[str, ...]]
+"""Artefacts written and artefacts read, as ``phase/name``."""
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
@@ -39,8 +41,8 @@ class Block:
         What the fold of the code is called.
     heading : str
         The heading that it stands under, in plain text.
-    writes : tuple of str
-        Artefacts that its code writes, as ``phase/name``.
+    writes, reads : tuple of str
+        Artefacts that its code writes, and those that it reads or has from earlier cells, as ``phase/name``.
     ran, failed, volatile : bool
         Whether it was executed, raised, or measures time.
     """
@@ -52,6 +54,7 @@ class Block:
     label: str = "Code"
     heading: str = ""
     writes: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
     ran: bool = True
     failed: bool = False
     volatile: bool = False
@@ -70,6 +73,7 @@ def blocks(phase: Phase) -> list[Block]:
     """Return the cells of a phase in order; empty cells and papermill's own error markers are left out."""
     made: list[Block] = []
     heading = ""
+    known: dict[str, str] = {}
     for number, cell in enumerate(phase.cells, start=1):
         source = text_of(cell.get("source"))
         tags = _tags(cell)
@@ -77,14 +81,15 @@ def blocks(phase: Phase) -> list[Block]:
             continue
         name = anchor(phase.anchor, str(cell.get("id") or f"cell-{number}"))
         if cell.get("cell_type") == "code":
-            made.append(_code(phase, cell, source, name=name, heading=heading, prefix=f"d{phase.number}-{number}"))
+            links = _links(source, phase.name, known)
+            made.append(_code(cell, source, links, name=name, heading=heading, prefix=f"d{phase.number}-{number}"))
         else:
             heading = _last_heading(source) or heading
             made.append(Block("words", name, Markup(markdown(_untitled(source))), heading=heading))  # noqa: S704 (escaped there)
     return made
 
 
-def _code(phase: Phase, cell: Mapping[str, Any], source: str, *, name: str, heading: str, prefix: str) -> Block:
+def _code(cell: Mapping[str, Any], source: str, links: Links, *, name: str, heading: str, prefix: str) -> Block:
     tags = _tags(cell)
     outputs = [item for item in cell.get("outputs") or [] if isinstance(item, dict)]
     label = "Parameters" if {"parameters", "injected-parameters"} & set(tags) else "Code"
@@ -97,7 +102,8 @@ def _code(phase: Phase, cell: Mapping[str, Any], source: str, *, name: str, head
         code=Markup(python(source)),  # noqa: S704 (Pygments escapes)
         label=label,
         heading=heading,
-        writes=tuple(f"{phase.name}/{item}" for item in _written(source)),
+        writes=links[0],
+        reads=links[1],
         ran=cell.get("execution_count") is not None or bool(outputs),
         failed=any(item.get("output_type") == "error" for item in outputs),
         volatile="volatile" in tags,
@@ -144,19 +150,37 @@ def _last_heading(source: str) -> str:
     return re.sub(r"[*_`]", "", found[-1]) if found else ""
 
 
-def _written(source: str) -> Iterator[str]:
-    """Yield the names that a cell gives to ``run.write`` and ``run.write_folder``."""
+def _links(source: str, phase: str, known: dict[str, str]) -> Links:
+    """Return what a cell writes and what it rests on; `known` tells which artefact each variable holds, and learns."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
-        return
+        return (), ()
+    writes: dict[str, None] = {}
+    reads: dict[str, None] = {}
+    learnt: dict[str, str] = {}
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
-            continue
-        first = node.args[0]
-        named = isinstance(first, ast.Constant) and isinstance(first.value, str)
-        if node.func.attr in {"write", "write_folder"} and named:
-            yield str(ast.literal_eval(first))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in known:
+            reads[known[node.id]] = None
+        elif (found := _artefact(node, phase)) is not None:
+            (writes if found[0] else reads)[found[1]] = None
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            held = _artefact(node.value, phase)
+            learnt.update({node.targets[0].id: held[1]} if held else {})
+    known.update(learnt)
+    return tuple(writes), tuple(name for name in reads if name not in writes)
+
+
+def _artefact(node: ast.AST, phase: str) -> tuple[bool, str] | None:
+    """Return whether a call writes an artefact or reads one, and which; None when it does neither."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+        return None
+    first, verb = node.args[0], node.func.attr
+    if not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
+        return None
+    if verb in {"write", "write_folder"}:
+        return True, f"{phase}/{first.value}"
+    return (False, first.value) if verb == "read" and "/" in first.value else None
 
 
 def _joined(outputs: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

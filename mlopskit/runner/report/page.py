@@ -18,8 +18,13 @@ from mlopskit.artefacts import write_text
 from mlopskit.runner.report import marks
 from mlopskit.runner.report.cells import Block, blocks, title_of
 from mlopskit.runner.report.evidence import Artefact, Evidence, Phase, anchor, load
+from mlopskit.runner.report.explorers import Explorer, explorers
 from mlopskit.runner.report.firstpage import Outlook, look
+from mlopskit.runner.report.lineage_drawing import lineage
 from mlopskit.runner.report.provenance import Origin, trace
+from mlopskit.runner.report.scripts import script
+from mlopskit.runner.report.style import stylesheet
+from mlopskit.runner.report.terms import Terms
 from mlopskit.share import share
 
 
@@ -30,6 +35,7 @@ class Section:
     phase: Phase
     title: str
     blocks: Sequence[Block]
+    explorers: Sequence[Explorer] = ()
 
     @property
     def short(self) -> str:
@@ -63,7 +69,7 @@ def render(run_folder: Path) -> Path:
         The page, written by write-then-rename.
     """
     evidence = load(Path(run_folder))
-    sections = [Section(phase, title_of(phase), blocks(phase)) for phase in evidence.phases]
+    sections = [section(evidence, phase) for phase in evidence.phases]
     outlook, origin = look(evidence, sections), trace(evidence)
     path = evidence.folder / "report.html"
     write_text(path, page(evidence, sections, outlook=outlook, origin=origin))
@@ -73,7 +79,7 @@ def render(run_folder: Path) -> Path:
 def page(evidence: Evidence, sections: Sequence[Section], *, outlook: Outlook, origin: Origin) -> str:
     """Return the page as text."""
     folder = share("templates/report")
-    script = (folder / "report.js").read_text(encoding="utf-8")
+    code = script(*sorted({found.kind for section in sections for found in section.explorers}))
     listed = list(_listed(sections))
     return _templates(folder).get_template("report.html.j2").render(
         run=evidence,
@@ -82,10 +88,12 @@ def page(evidence: Evidence, sections: Sequence[Section], *, outlook: Outlook, o
         origin=origin,
         listed=listed,
         anchors={item.artefact.key: item.artefact.anchor for item in listed},
+        stems={item.artefact.key.partition("/")[2]: item.artefact.key for item in reversed(listed)},
+        terms=Terms.of(evidence),
         titles={section.phase.name: section.short for section in sections},
-        style=Markup(_squeezed((folder / "report.css").read_text(encoding="utf-8"))),  # noqa: S704 (ours)
-        script=Markup(script),  # noqa: S704 (ours)
-        policy=content_security_policy(script),
+        style=Markup(stylesheet("report/report.css")),  # noqa: S704 (ours)
+        script=Markup(code),  # noqa: S704 (ours)
+        policy=content_security_policy(code),
     )  # fmt: skip
 
 
@@ -99,7 +107,13 @@ def content_security_policy(script: str) -> str:
     """
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     allowed = f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:"
-    return f"{allowed}; base-uri 'none'; form-action 'none'"
+    return f"{allowed}; font-src data:; base-uri 'none'; form-action 'none'"
+
+
+def section(evidence: Evidence, phase: Phase) -> Section:
+    """Return one phase as the page shows it."""
+    made = blocks(phase)
+    return Section(phase, title_of(phase), made, explorers(evidence, phase, made))
 
 
 def _listed(sections: Sequence[Section]) -> Iterator[Listed]:
@@ -126,7 +140,7 @@ def _templates(folder: Path) -> jinja2.Environment:
         moment=moment,
         ticks=ticks,
     )
-    environment.globals.update(interval=marks.interval, anchor=anchor, is_number=marks.is_number)
+    environment.globals.update(interval=marks.interval, lineage=lineage, anchor=anchor, is_number=marks.is_number)
     return environment
 
 
@@ -168,8 +182,3 @@ def moment(value: Any) -> str:
     """
     found = re.match(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)", str(value or ""))
     return f"{found[1]} {found[2]} UTC" if found else plainly(value)
-
-
-def _squeezed(css: str) -> str:
-    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
-    return re.sub(r"\s*\n\s*", "\n", css).strip()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
+from mlopskit.runner.report import formulas
+
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_UNCOLOURED = re.compile(r'<span class="(?!(?:k[ncd]?|ow|s[12daie]|m[if]|c[1m]|n[bfn])")\w+">([^<]*)</span>')
+"""Names, brackets and signs, which the style sheet gives no colour: their spans are half of a coloured source."""
 _NOTEBOOK = re.compile(r"(?:[\w./-]*/)?(?:\d+_)?(\w+)\.ipynb(#.*)?\Z")
 
 
@@ -41,9 +45,14 @@ def _renderer() -> Callable[[int], Any]:
                 return f'<img alt="{html.escape(text)}" src="{url}">'
             return f"<span>[picture: {text}]</span>"
 
-    return lambda deeper: mistune.create_markdown(renderer=Writer(deeper), plugins=["table", "strikethrough", "url"])
+        def formula(self, text: str, *, display: bool) -> str:
+            return formulas.formula(text, display=display)
+
+    plugins: list[Any] = ["table", "strikethrough", "url", formulas.plugin]
+    return lambda deeper: mistune.create_markdown(renderer=Writer(deeper), plugins=plugins)
 
 
+@lru_cache(maxsize=4096)
 def markdown(text: str, *, deeper: int = 1) -> str:
     r"""Return Markdown as HTML; raw HTML in it is shown as text, headings sink by `deeper` levels.
 
@@ -57,14 +66,21 @@ def markdown(text: str, *, deeper: int = 1) -> str:
     return made.replace("</table>", "</table></div>")
 
 
-def python(source: str) -> str:
-    """Return Python source as spans of Pygments' short classes."""
-    from pygments import highlight  # type: ignore[import-untyped]  # Pygments ships no types
-    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+@cache
+def _colourist() -> tuple[Any, Any]:
+    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]  # Pygments ships no types
     from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
 
-    coloured: str = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True))
-    return coloured.rstrip("\n")
+    return PythonLexer(), HtmlFormatter(nowrap=True)
+
+
+@lru_cache(maxsize=4096)
+def python(source: str) -> str:
+    """Return Python source as spans of Pygments' short classes."""
+    from pygments import highlight  # type: ignore[import-untyped]
+
+    coloured: str = highlight(source, *_colourist())
+    return _UNCOLOURED.sub(r"\1", coloured).rstrip("\n")
 
 
 def terminal(text: str, *, limit: int = 20_000) -> str:

@@ -21,6 +21,8 @@ class Origin:
     installed: int
     parameters: Sequence[tuple[str, str, Any]]
     repeat: str
+    verify: str
+    render: str
 
 
 def trace(evidence: Evidence) -> Origin:
@@ -39,6 +41,8 @@ def trace(evidence: Evidence) -> Origin:
         installed=len(packages),
         parameters=list(_parameters(manifest.get("parameters"))),
         repeat=_command(manifest),
+        verify=shlex.join(["mlopskit", "verify", evidence.name]),
+        render=shlex.join(["mlopskit", "report", evidence.name]),
     )
 
 

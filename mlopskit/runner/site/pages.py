@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,7 @@ from mlopskit.runner.marks import Marks
 from mlopskit.runner.pages import templates
 from mlopskit.runner.report import marks as drawn
 from mlopskit.runner.report.page import moment, plainly
+from mlopskit.runner.report.style import stylesheet
 from mlopskit.runner.site.chart import charts, figure
 from mlopskit.runner.site.entries import Entry
 from mlopskit.runner.site.reading import Reading
@@ -44,12 +44,12 @@ class Line:
 
 def maker() -> str:
     """Return a fingerprint of what makes the pages: after an update of mlopskit all are made again."""
-    parts = [__version__, str(_FORMAT), *(_read(name) for name in _files())]
+    parts = [__version__, str(_FORMAT), _style(), *(_read(name) for name in _files())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _files() -> Iterator[str]:
-    yield "templates/report/report.css"
+    yield "templates/report/theme.js"
     for path in sorted(share("templates/site").iterdir()):
         yield f"templates/site/{path.name}"
 
@@ -71,7 +71,7 @@ def index(entries: Sequence[Entry], *, marked: Mapping[str, Marks], latest: str,
         for item in ordered
     ]  # fmt: skip
     drawings, left_out = charts(ordered)
-    script = _read("templates/site/compare.js") + _read("templates/site/site.js")
+    script = "".join(map(_read, ("templates/report/theme.js", "templates/site/compare.js", "templates/site/site.js")))
     return _page(
         "index.html.j2",
         script=script,
@@ -119,7 +119,7 @@ def content_security_policy(style: str, script: str) -> str:
     >>> content_security_policy("", "")[:43]
     "default-src 'none'; style-src 'sha256-47DEQ"
     """
-    allowed = f"default-src 'none'; style-src '{_hashed(style)}'; base-uri 'none'; form-action 'none'"
+    allowed = f"default-src 'none'; style-src '{_hashed(style)}'; font-src data:; base-uri 'none'; form-action 'none'"
     return f"{allowed}; script-src 'self' file: '{_hashed(script)}'" if script else allowed
 
 
@@ -138,11 +138,8 @@ def address(name: str) -> str:
     return f"runs/{quote(os.fsencode(name), safe='')}/"
 
 
-@cache
 def _style() -> str:
-    css = _read("templates/report/report.css") + "\n" + _read("templates/site/site.css")
-    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
-    return re.sub(r"\s*\n\s*", "\n", css).strip()
+    return stylesheet("report/report.css", "site/site.css")
 
 
 def status(name: Any) -> Markup:

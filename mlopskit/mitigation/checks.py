@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def mitigation_problems(scope: Scope | FrozenScope) -> list[str]:
     """Return what is wrong with ``[model] mitigation`` and ``mitigate``, from the project file alone."""
     model, data = scope.model, scope.data
-    if model.mitigate is None and model.mitigation in (None, "none"):
+    chosen = model.mitigation not in (None, "none")
+    if model.mitigate is None and not chosen:
         return []
     found = []
     if model.mitigate not in data.sensitive:
@@ -22,9 +23,9 @@ def mitigation_problems(scope: Scope | FrozenScope) -> list[str]:
             f"[model] mitigate = {model.mitigate!r} is none of the sensitive columns"
             f"{nearest(str(model.mitigate), data.sensitive)}; [data] sensitive holds {listing(data.sensitive)}."
         )
-    if data.task != "binary" and model.mitigation == "reweighting":
+    if data.task != "binary" and chosen:
         found.append(
-            f'[model] mitigation = "reweighting" needs a binary task, since gaps are compared by who is called '
+            f'[model] mitigation = "{model.mitigation}" needs a binary task, since gaps are compared by who is called '
             f"positive; this task is {data.task}. Take the setting out."
         )
     return found

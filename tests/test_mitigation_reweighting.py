@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from mlopskit.data import TARGET
 from mlopskit.errors import ModelError, ProjectError
-from mlopskit.model import fit_first, headline_metric, search_candidates
-from mlopskit.model.mitigation_checks import mitigation_problems
-from mlopskit.model.reweighting import (
+from mlopskit.mitigation import (
+    Drawn,
     Reweighting,
     chosen_mitigation,
     fit_weighted,
+    mitigation_problems,
     reweigh,
-    show_reweighting,
 )
+from mlopskit.model import fit_first, headline_metric, search_candidates, show_reweighting
 from mlopskit.scope import Scope
 
 examples = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("model_rows.py"))))
@@ -120,6 +120,8 @@ def test_numbers_are_weighted_by_range_and_the_weights_are_shown() -> None:
     shown = show_reweighting(Reweighting("sex"), frame, target=examples.TARGETS["binary"])
     assert "weighted by sex and y" in shown._repr_html_()
     assert "counts alike" in repr(show_reweighting(None, frame, target=examples.TARGETS["binary"]))
+    small = show_reweighting(Reweighting("sex"), frame, target=examples.TARGETS["binary"], floor=400)
+    assert "below the privacy floor" in repr(small)
 
 
 def test_the_scope_chooses() -> None:
@@ -128,13 +130,26 @@ def test_the_scope_chooses() -> None:
     assert chosen_mitigation(scope('mitigation = "none"\nmitigate = "sex"')) is None
 
 
+@pytest.mark.parametrize("name", ["threshold-optimizer", "exponentiated-gradient"])
+def test_either_of_fairlearns_can_be_chosen_and_weighs_no_row(name: str) -> None:
+    chosen = chosen_mitigation(scope(f'mitigation = "{name}"\nmitigate = "sex"\nconstraint = "equalized_odds"'))
+    assert chosen == Drawn(name, "sex", "equalized_odds")
+    assert chosen.weights(planted(10)) is None
+
+
+def test_what_is_to_be_equal_follows_from_the_first_criterion_on_the_gap() -> None:
+    asked = 'mitigation = "threshold-optimizer"\nmitigate = "sex"\n'
+    gap = '[[criterion]]\nmetric = "recall"\nat_most = 0.1\nbetween = "{}"\non_undecided = "stop"\n'
+    assert chosen_mitigation(scope(asked + gap.format("sex"))).constraint == "true_positive_rate_parity"
+    assert chosen_mitigation(scope(asked + gap.format("age"))).constraint == "demographic_parity"
+
+
 @pytest.mark.parametrize(
     ("model", "told"),
     [
-        ('mitigation = "threshold-optimizer"', "for comparison only"),
-        ('mitigation = "exponentiated-gradient"\nmitigate = "sex"', "no single threshold"),
+        ('mitigation = "threshold-optimizer"', 'mitigation = "threshold-optimizer" needs `mitigate`'),
         ('mitigation = "reweighting"', "needs `mitigate`"),
-        ('mitigation = "reweighing"', "'none' or 'reweighting'"),
+        ('mitigation = "reweighing"', "'none', 'reweighting', 'threshold-optimizer' or 'exponentiated-gradient'"),
         ('constraint = "parity"', "'demographic_parity'"),
     ],
 )
@@ -149,3 +164,5 @@ def test_a_column_that_is_not_sensitive_and_a_task_of_numbers_are_refused() -> N
     assert mitigation_problems(scope(asked)) == [f"[model] mitigate = {told}"]
     with pytest.raises(ModelError, match=r"needs a binary task.*this task is regression"):
         chosen_mitigation(scope(asked.replace("sax", "sex"), task="regression"))
+    with pytest.raises(ModelError, match=r'"threshold-optimizer" needs a binary task.*this task is multiclass'):
+        chosen_mitigation(scope('mitigation = "threshold-optimizer"\nmitigate = "sex"', task="multiclass"))

@@ -10,23 +10,17 @@ column is needed to fit and not to predict.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlopskit import display
 from mlopskit.data import TARGET, Target
 from mlopskit.errors import ModelError
-from mlopskit.model.mitigation_checks import mitigation_problems
 from mlopskit.tally import Grouping
 
-if TYPE_CHECKING:
-    from mlopskit.runs.frozen import FrozenScope
-    from mlopskit.scope import Scope
-
-_FEW = 10
+REWEIGHTING = "reweighting"
 
 
 def reweigh(groups: npt.ArrayLike, labels: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -70,7 +64,7 @@ def reweigh(groups: npt.ArrayLike, labels: npt.ArrayLike) -> npt.NDArray[np.floa
 
 @dataclass(frozen=True)
 class Reweighting:
-    """The mitigation that the model phase applies.
+    """Training rows that count more or less, by a sensitive column and the target.
 
     Attributes
     ----------
@@ -79,6 +73,11 @@ class Reweighting:
     """
 
     column: str
+
+    @property
+    def name(self) -> str:
+        """Its name in the project file."""
+        return REWEIGHTING
 
     def groups(self, rows: pd.DataFrame) -> pd.Series[Any]:
         """Return the group of each row, in words."""
@@ -103,20 +102,6 @@ class Reweighting:
         return counted[["group", "class", "n", "weight"]]
 
 
-def chosen_mitigation(scope: Scope | FrozenScope) -> Reweighting | None:
-    """Return the mitigation that the project file chooses, or None.
-
-    Raises
-    ------
-    ModelError
-        When it names a column that is not sensitive, or the task is not binary.
-    """
-    problems = mitigation_problems(scope)
-    if problems:
-        raise ModelError(" ".join(problems))
-    return Reweighting(str(scope.model.mitigate)) if scope.model.mitigation == "reweighting" else None
-
-
 def fit_weighted(estimator: Any, X: Any, y: Any, weights: npt.NDArray[np.float64] | None) -> Any:
     """Fit an estimator on weighted rows, or on rows as they are when `weights` is None; returns the estimator.
 
@@ -135,29 +120,3 @@ def fit_weighted(estimator: Any, X: Any, y: Any, weights: npt.NDArray[np.float64
             'of [model] candidates, let its fit take sample_weight, or set mitigation = "none".'
         )
     return estimator.fit(X, y, sample_weight=weights)
-
-
-def show_reweighting(
-    mitigation: Reweighting | None, rows: pd.DataFrame, *, target: Target
-) -> display.Table | display.Note:
-    """Show the weights that candidates learn with, or say that rows count alike.
-
-    Parameters
-    ----------
-    mitigation : Reweighting or None
-        As from `chosen_mitigation`.
-    rows : DataFrame
-        Training rows.
-    target : Target
-        What is predicted.
-    """
-    if mitigation is None:
-        return display.note("No mitigation is chosen in mlops.toml: every row counts alike.")
-    table = mitigation.table(rows, target=target)
-    few = int((table["n"] < _FEW).sum())
-    warned = f"; {few} weights rest on fewer than {_FEW} rows" if few else ""
-    caption = (
-        f"Candidates learn from rows weighted by {mitigation.column} and {target.column}{warned}. The linear baseline "
-        f"does not. Predictions do not ask for {mitigation.column} on account of it."
-    )
-    return display.table(table, rows=60, caption=caption)

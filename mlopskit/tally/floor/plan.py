@@ -8,9 +8,8 @@ out is found by linear programming: the unknowns are the rows of each kind (actu
 combination of groups, all that is published is an equation, and the largest value that a withheld count can take is
 its bound. For one column that comes to: at least two groups are withheld, k rows in all.
 
-Each group ends in one of three states: *shown*; *size* (its size stays, every other figure is withheld, because a
-denominator is too small); *hidden* (its size is withheld too). Which group is withheld for its own sake and which to
-protect another is not told: it would give the count away.
+Each group is *shown*; or only its *size* is (a denominator is too small); or it is *hidden*. Which one is withheld for
+its own sake and which to protect another is not told: it would give the count away.
 
 Hundepool, A. et al. (2012). Statistical Disclosure Control. Wiley, chapter 4.
 """
@@ -26,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlopskit.evaluate.privacy.bounds import Ints, Published, protectors, short_of
+from mlopskit.tally.floor.bounds import Ints, Published, protectors, short_of
 
 HIDDEN, SIZE, SHOWN = 0, 1, 2
 _LARGEST = 12_000
@@ -96,8 +95,8 @@ def plan_floor(
         return Plan(max(floor, 0), {})
     problem = _Problem.of(groups, np.asarray(kind, dtype=np.int64), np.asarray(watched, dtype=np.int64), pairs)
     _secure(problem, floor)
-    names = [(query.columns, query.group) for query in problem.queries]
-    return Plan(floor, {name: int(state) for name, state in zip(names, problem.states, strict=True)})
+    found = zip(problem.queries, problem.states.tolist(), strict=True)
+    return Plan(floor, {(query.columns, query.group): state for query, state in found})
 
 
 @dataclass(frozen=True)
@@ -282,8 +281,9 @@ def _alternatives(problem: _Problem) -> tuple[Ints, Ints]:
         places = [problem.names.index(name) for name in query.columns]
         goal = {place: problem.labels[place].index(label) for place, label in zip(places, query.group, strict=True)}
         for code in original:
+            changed = [place for place, value in goal.items() if code[place] != value]
             moved = tuple(goal.get(place, value) for place, value in enumerate(code))
-            if sum(a != b for a, b in zip(moved, code, strict=True)) == 1 and _possible(problem, moved, present):
+            if len(changed) == 1 and moved not in found and _possible(problem, moved, changed[0], present):
                 found.add(moved)
     extra = sorted(found - set(original))[: max(limit - len(original), 0)]
     codes = np.concatenate([problem.codes, np.array(extra, dtype=np.int64).reshape(-1, problem.codes.shape[1])])
@@ -291,10 +291,10 @@ def _alternatives(problem: _Problem) -> tuple[Ints, Ints]:
     return codes, rows
 
 
-def _possible(problem: _Problem, code: Sequence[int], present: dict[Any, set[Any]]) -> bool:
-    """Whether every pair in a combination occurs; a pair that is listed nowhere is known to have no rows."""
-    labels = [problem.labels[place][value] for place, value in enumerate(code)]
-    return all(
-        (labels[i], labels[j]) in present.get((problem.names[i], problem.names[j]), {(labels[i], labels[j])})
-        for i, j in combinations(range(len(code)), 2)
-    )
+def _possible(problem: _Problem, code: Sequence[int], changed: int, present: dict[Any, set[Any]]) -> bool:
+    """Whether every pair with the changed value occurs; one that is listed nowhere has no rows."""
+    for places in (sorted((other, changed)) for other in range(len(code)) if other != changed):
+        pair = tuple(problem.labels[place][code[place]] for place in places)
+        if pair not in present.get(tuple(problem.names[place] for place in places), {pair}):
+            return False
+    return True

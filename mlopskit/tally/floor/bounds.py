@@ -14,7 +14,6 @@ from scipy.optimize import linprog
 
 Ints = npt.NDArray[np.int64]
 _CLOSE = 1e-6
-_PACE = 6
 
 
 def confusion_kinds(actual: Any, predicted: Any, classes: int) -> tuple[Ints, Ints]:
@@ -81,6 +80,21 @@ class Published:
         return np.flatnonzero(~none.ravel())
 
     @cached_property
+    def merged(self) -> Published:
+        """The same as far as bounds go, with combinations taken together that everything published treats alike.
+
+        Rows may move freely between such combinations, so the most that a withheld count can be is had by giving all
+        of them to one that it adds up: a withheld group holds what is merged if it holds any part of it.
+        """
+        told = np.packbits(self.members[self.states > 0], axis=0).T
+        kinds, home = np.unique(np.ascontiguousarray(told), axis=0, return_inverse=True)
+        rows = np.zeros((len(kinds), self.rows.shape[1]), dtype=np.int64)
+        np.add.at(rows, home.ravel(), self.rows)
+        members = np.zeros((len(kinds), len(self.members)), dtype=bool)
+        np.logical_or.at(members, home.ravel(), self.members.T)
+        return Published(members.T, rows, self.watched, self.states)
+
+    @cached_property
     def equations(self) -> tuple[Any, npt.NDArray[np.float64]]:
         """Everything that is published, as equations over the unknown rows."""
         kinds = self.rows.shape[1]
@@ -97,11 +111,8 @@ class Published:
     def amounts(self, asked: Sequence[tuple[int, int]]) -> Any:
         """Rows of a matrix that adds up the asked counts from the unknown rows."""
         groups, counts = (np.array(part, dtype=np.int64) for part in zip(*asked, strict=True))
-        lines = [
-            sparse.kron(sparse.csr_matrix(self.members[group].astype(float)), sparse.csr_matrix(self.watched[count]))
-            for group, count in zip(groups, counts, strict=True)
-        ]
-        return sparse.vstack(lines, format="csr")
+        held = self.members[groups][:, :, None] & (self.watched[counts] > 0)[:, None, :]
+        return sparse.csr_matrix(held.reshape(len(groups), -1).astype(float))
 
 
 def short_of(published: Published, floor: int, safe: set[tuple[int, int]] | None = None) -> list[tuple[int, int]]:
@@ -113,46 +124,58 @@ def short_of(published: Published, floor: int, safe: set[tuple[int, int]] | None
     goals = np.minimum(floor, published.watched @ published.rows.sum(axis=0))
     safe = set() if safe is None else safe
     safe |= {place for place in published.withheld if published.counts[place] >= goals[place[1]]}
-    possible = np.zeros(published.rows.size, dtype=bool)
-    possible[published.free] = True
-    left = [place for place in published.withheld if place not in safe and _can_be(published, place, possible)]
-    at_once = max(len(left), 1)  # many reach their goals together; those that do not are asked in ever smaller parts
+    left = [place for place in published.withheld if place not in safe]
+    if not left:
+        return []
+    merged = published.merged
+    possible = np.zeros(merged.rows.size, dtype=bool)
+    possible[merged.free] = True
+    most = merged.amounts(left)
+    can_be = most @ possible > 0
+    enough = (
+        most @ merged.rows.ravel() >= goals[[count for _, count in left]]
+    )  # what is known to be possible: the truth
+    safe |= {place for place, done in zip(left, enough, strict=True) if done}
+    left = [place for place, maybe, done in zip(left, can_be, enough, strict=True) if maybe and not done]
+    left.sort(key=lambda place: -place[1])  # where a kind can be many, so can the size
     short: list[tuple[int, int]] = []
+    aims = goals[[count for _, count in left]] - _CLOSE
+    asks = merged.amounts(left)[:, merged.free] if left else merged.equations[0][:0]
     while left:
-        found = _largest(published, left[:at_once], left, goals)
-        enough = found >= np.array([goals[count] for _, count in left]) - _CLOSE
-        safe |= {place for place, done in zip(left, enough, strict=True) if done}
-        if at_once == 1 and not enough[0]:
-            if found[0] > _CLOSE:
-                short.append(left[0])
-            enough[0] = True  # it need not be asked again now
-        elif not enough.any():
-            at_once = max(at_once // _PACE, 1)
-        left = [place for place, done in zip(left, enough, strict=True) if not done]
-    return short
+        found = _largest(merged, asks, aims[0] + _CLOSE, nearby=True)
+        if found[0] < aims[0]:
+            found = np.maximum(found, _largest(merged, asks, aims[0] + _CLOSE))
+        safe |= {place for place, done in zip(left, found >= aims, strict=True) if done}
+        if _CLOSE < found[0] < aims[0]:
+            short.append(left[0])
+        open_ = np.append(False, found[1:] < aims[1:])  # the first need not be asked again now
+        left = [place for place, stays in zip(left, open_, strict=True) if stays]
+        aims, asks = aims[open_], asks[np.flatnonzero(open_)]
+    return sorted(short)
 
 
-def _can_be(published: Published, place: tuple[int, int], possible: npt.NDArray[np.bool_]) -> bool:
-    """Whether anything that is published leaves room for the count to be above 0."""
-    kinds = published.watched[place[1]] > 0
-    return bool(possible.reshape(published.rows.shape)[published.members[place[0]]][:, kinds].any())
+def _largest(published: Published, asks: Any, goal: float, *, nearby: bool = False) -> npt.NDArray[np.float64]:
+    """Push the first of some counts up to its goal, as far as all that is published allows; return all counts then.
 
-
-def _largest(
-    published: Published, asked: Sequence[tuple[int, int]], seen: Sequence[tuple[int, int]], goals: Any
-) -> npt.NDArray[np.float64]:
-    """Push the asked counts up to their goals, as far as all that is published allows; return those of `seen` then."""
+    With `nearby`, rows may only lie where some do, or where the count is asked: a much smaller program, whose answer is
+    possible and so proves counts safe, and which most often finds enough.
+    """
     matrix, right = published.equations
-    amounts, unknowns, extra = published.amounts(asked)[:, published.free], len(published.free), len(asked)
-    columns = [sparse.csr_matrix((matrix.shape[0], extra)), sparse.identity(extra)]
-    top = sparse.hstack([matrix, columns[0]], format="csr")
-    below = sparse.hstack([-amounts, columns[1]], format="csr")
-    bounds = [(0.0, None)] * unknowns + [(0.0, float(goals[count])) for _, count in asked]
-    cost = np.concatenate([np.zeros(unknowns), -np.ones(extra)])
-    found = linprog(cost, A_ub=below, b_ub=np.zeros(extra), A_eq=top, b_eq=right, bounds=bounds, method="highs")
+    there = np.arange(len(published.free))
+    if nearby:
+        there = np.flatnonzero((published.rows.ravel()[published.free] > 0) | (asks[0].toarray().ravel() > 0))
+        matrix = matrix[:, there]
+        told = np.flatnonzero(np.diff(matrix.indptr))
+        matrix, right = matrix[told], right[told]
+    asked = np.zeros(len(published.free))
+    asked[asks[0].indices] = 1.0
+    asked = asked[there]
+    found = linprog(-asked, A_ub=asked[None, :], b_ub=[goal], A_eq=matrix, b_eq=right, method="highs")
+    if not found.success and not nearby:  # the truth is above the goal, and what is published keeps it there
+        found = linprog(-asked, A_eq=matrix, b_eq=right, method="highs")
     if not found.success:  # then nothing is known to be safe
-        return np.full(len(seen), _CLOSE * 2)
-    return np.asarray(published.amounts(seen)[:, published.free] @ found.x[:unknowns])
+        return np.full(asks.shape[0], _CLOSE * 2)
+    return np.asarray(asks[:, there] @ found.x)
 
 
 def protectors(

@@ -1,0 +1,65 @@
+"""The report is begun while the run goes on: what phases show is made ready when they have ended.
+
+Cleaning outputs, colouring code and drawing formulas give the same for the same text, and are remembered. So when the
+last phase has ended, most of what the report shows is there, and only the page is left to be put together.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class Ahead:
+    """Makes ready what the report will show of a run, in a thread, one phase behind.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="report")
+        self._last: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def ended(self, phase: str) -> None:
+        """Note that a phase has ended; the one before is looked at now, when the kernel after it no longer starts."""
+        if self._last is not None:
+            self._pool.submit(self._look, self._last)
+        self._last = phase
+
+    def finished(self) -> Path:
+        """Write the report and return its path.
+
+        Raises
+        ------
+        Exception
+            Whatever stands in the way of it.
+        """
+        from mlopskit.runner.report import render
+
+        self._pool.shutdown(cancel_futures=True)
+        return render(self._folder)
+
+    def _look(self, name: str) -> None:
+        with suppress(Exception):  # when the report itself is rendered, it says what is wrong
+            from mlopskit.runner.report.evidence import load
+            from mlopskit.runner.report.page import section
+
+            evidence = load(self._folder)
+            for phase in evidence.phases:
+                if phase.name == name:
+                    section(evidence, phase)

@@ -1,0 +1,46 @@
+"""A kernel's ports are such that nobody else takes them before it listens there."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from mlopskit.runner import ports
+
+tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+
+
+@pytest.mark.skipif(ports._first_of_any() < 12_000, reason="any port may be given to anybody here")
+def test_ports_are_free_below_those_that_anybody_gets_and_never_given_twice() -> None:
+    found = [port for _ in range(20) for port in ports.free_ports(5)]
+    assert len(set(found)) == 100
+    for port in found[:5]:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", port))
+    with socket.socket() as anybody:
+        anybody.bind(("127.0.0.1", 0))
+        assert 10_000 <= min(found) <= max(found) < anybody.getsockname()[1]
+
+
+def test_a_port_that_is_taken_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        number = taken.getsockname()[1]
+        monkeypatch.setattr(ports, "_LOWEST", number)
+        monkeypatch.setattr(ports, "_first_of_any", lambda: number + 1)
+        assert ports.free_ports(2) == [0, 0], "then the system is asked for any"
+
+
+@pytest.mark.notebooks
+def test_kernels_get_them(project: Path) -> None:
+    body = "import json, sys\nrun.write('it', json.load(open(sys.argv[sys.argv.index('-f') + 1])))"
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": body}))
+    connection = json.loads((outcome.folder / "one" / "it.json").read_text(encoding="utf-8"))
+    numbers = [value for name, value in connection.items() if name.endswith("_port")]
+    assert len(set(numbers)) == 5
+    assert set(numbers) <= set(ports._given)
