@@ -19,10 +19,11 @@ from mlopskit import explore
 from mlopskit.errors import ParameterError, RunError
 from mlopskit.explore.form import Form
 from mlopskit.explore.form_widget import NewRun
-from mlopskit.explore.progress import Progress, from_events, from_manifest, usual_seconds
+from mlopskit.explore.progress import Progress, from_events, from_manifest
 from mlopskit.explore.run_pieces import criteria_table, declared_criteria, judged_so_far, phases_table
 from mlopskit.explore.run_widget import RunPanel
 from mlopskit.explore.running import EVENTS, Request, Runner
+from mlopskit.runs.durations import usual_seconds
 from mlopskit.runs.presence import is_locked, is_running
 
 TINY = runpy.run_path(str(Path(__file__).with_name("tiny.py")))
@@ -161,6 +162,24 @@ def test_a_request_is_what_one_would_type() -> None:
     request = Request(("data", "model"), fresh=True, jobs=2, parameters=("model.text=a b",))
     assert request.command() == "mlopskit run --only=data --only=model --fresh --jobs=2 -p 'model.text=a b'"
     assert Request().arguments() == []
+
+
+def test_phases_are_ticked_in_any_order_and_run_in_theirs(tmp_path: Path) -> None:
+    panel = RunPanel(Runner(lay(tmp_path / "project", one=WORK, two=WORK)))
+    boxes = [child for child in _below(panel.widget) if isinstance(child, widgets.Checkbox)]
+    ticks = {box.description: box for box in boxes}
+    ticks["two"].value = True
+    ticks["one"].value = True
+    assert panel.only == ("one", "two")
+    assert panel.request.command() == "mlopskit run --only=one --only=two"
+    panel.only = ("two",)
+    assert (ticks["one"].value, ticks["two"].value, panel.only) == (False, True, ("two",))
+
+
+def _below(widget: Any) -> Iterator[Any]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from _below(child)
 
 
 def test_another_runner_finds_a_run_again_follows_it_and_stops_it(tmp_path: Path, started: list[Runner]) -> None:

@@ -9,12 +9,13 @@ import socket
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from mlopskit.runner import warm
+from mlopskit.runner import execution, warm, worker
 from mlopskit.runner.ahead import Ahead
-from mlopskit.runner.execution import Gate
+from mlopskit.runner.execution import Gate, Order
 from mlopskit.runner.report import page, render
 
 tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
@@ -141,3 +142,38 @@ def test_a_phase_that_cannot_be_shown_stops_no_run(tmp_path: Path) -> None:
         ahead.ended("one")
         ahead.ended("two")
     assert json.dumps(list(tmp_path.iterdir())) == "[]"
+
+
+def test_a_fault_while_a_phase_is_made_ready_is_told_in_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phases = tiny.make_project(tmp_path / "p", {"one": SLOW.format(seconds=1), "two": "n"})
+    honest = worker.execute_phase
+
+    def faulty(order: Order, tell: Any) -> None:
+        if order.phase.name == "two":
+            raise RuntimeError("no such luck")
+        honest(order, tell)
+
+    monkeypatch.setattr(worker, "execute_phase", faulty)
+    with pytest.raises(RuntimeError, match="no such luck"):
+        tiny.run(tmp_path / "p", phases)
+    [made] = (tmp_path / "p" / "runs").glob("*/run.json")
+    assert json.loads(made.read_text(encoding="utf-8"))["phases"][0]["status"] == "done"
+
+
+def test_a_kernel_that_cannot_be_ended_changes_nothing_about_its_phase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phases = tiny.make_project(tmp_path / "p", {"one": "n", "two": "n"})
+    execution.import_executor()
+    from mlopskit.runner import client
+
+    honest = client.leave
+
+    def faulty(setting: Any) -> None:
+        honest(setting)
+        raise RuntimeError("it would not go")
+
+    monkeypatch.setattr(client, "leave", faulty)
+    assert tiny.run(tmp_path / "p", phases).manifest.status == "passed"

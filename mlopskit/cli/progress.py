@@ -67,7 +67,9 @@ class Plain:
     def on_phase(self, event: Event) -> None:
         """Say that a phase starts."""
         if not self.quiet:
-            self.say(f"  {event['index']}/{event['of']}  {event['phase']} …")
+            took = event.get("usual")
+            last = f"  last time {words.seconds(took)}" if took else ""
+            self.say(f"  {event['index']}/{event['of']}  {event['phase']} …{last}")
 
     def on_ended(self, event: Event) -> None:
         """Say how a phase ended."""
@@ -115,10 +117,12 @@ class Live(Plain):
         super().__init__()
         self.status: Status | None = None
         self.running: dict[str, tuple[float, str]] = {}
+        self.usual: dict[str, float | None] = {}
 
     def on_phase(self, event: Event) -> None:
         """Start the live line."""
         self.running[event["phase"]] = time.monotonic(), ""
+        self.usual[event["phase"]] = event.get("usual")
         self._show()
 
     def on_cell(self, event: Event) -> None:
@@ -145,7 +149,7 @@ class Live(Plain):
 
         now = time.monotonic()
         parts = [
-            f"{self._head(phase)}  {doing}  {words.seconds(now - since)}"
+            f"{self._head(phase)}  {doing}  {words.seconds(now - since)}{self._of(phase)}"
             for phase, (since, doing) in self.running.items()
         ]
         text = Text("   ".join(parts), no_wrap=True)
@@ -154,6 +158,10 @@ class Live(Plain):
             self.status.start()
         else:
             self.status.update(text)
+
+    def _of(self, phase: str) -> str:
+        took = self.usual.get(phase)
+        return f" (last time {words.seconds(took)})" if took else ""
 
     def _head(self, phase: str) -> str:
         return f"{self.place.get(phase, '')}  {phase}"

@@ -7,7 +7,7 @@ process is gone without its last event was killed, and so was the phase that ran
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -265,13 +265,3 @@ def _error_words(error: Mapping[str, Any]) -> str:
     name = "" if error.get("name") == _KILLED["name"] else f"{error.get('name')}: "
     said = f"{name}{error.get('message')}"
     return f"{place}: {said}" if place else said
-
-
-def usual_seconds(manifests: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return how long each phase took when it was last executed, from manifests with the newest first."""
-    took: dict[str, float] = {}
-    for manifest in manifests:
-        for entry in manifest.get("phases", []):
-            if entry.get("status") == "done" and entry.get("seconds") is not None:
-                took.setdefault(str(entry["name"]), float(entry["seconds"]))
-    return took

@@ -16,10 +16,11 @@ import traitlets
 from mlopskit.errors import MlopskitError
 from mlopskit.explore import overview
 from mlopskit.explore.explorer import Explorer
-from mlopskit.explore.progress import Progress, usual_seconds
+from mlopskit.explore.progress import Progress
 from mlopskit.explore.project_phases import project_phases
 from mlopskit.explore.run_pieces import box, criteria_table, declared_criteria, judged_so_far, phases_table
 from mlopskit.explore.running import Request, Runner
+from mlopskit.runs.durations import usual_seconds
 from mlopskit.scope import PROJECT_FILE, Scope
 
 _EVERY = 0.25
@@ -92,16 +93,20 @@ class RunPanel(Explorer):
             options=[("the first", ""), *names], description="From", layout=narrow, style=wide
         )
         self._last = widgets.Dropdown(options=[("the last", ""), *names], description="To", layout=narrow, style=wide)
-        self._only = widgets.SelectMultiple(
-            options=self._phases, rows=min(len(self._phases), 7), description="Only", layout=narrow, style=wide
-        )
+        self._only = {  # boxes, since in JupyterLab an open list loses the arrow keys
+            name: widgets.Checkbox(description=name, indent=False, layout=widgets.Layout(width="auto"))
+            for name in self._phases
+        }
         self._fresh = widgets.Checkbox(description="Fresh: execute also what did not change", indent=False)
         self._jobs = widgets.BoundedIntText(
             value=self.jobs, min=1, max=64, description="Side by side", layout=narrow, style=wide
         )
-        pairs = ((self._first, "first"), (self._last, "last"), (self._only, "only"), (self._fresh, "fresh"))
+        pairs = ((self._first, "first"), (self._last, "last"), (self._fresh, "fresh"))
         for control, name in (*pairs, (self._jobs, "jobs")):
             widgets.link((control, "value"), (self, name))
+        for ticked in self._only.values():
+            ticked.observe(self._take_only, names="value")
+        self.observe(self._show_only, names="only")
         self._run = widgets.Button(description="Run", button_style="primary")
         self._stop = widgets.Button(description="Stop", disabled=True)
         self._run.on_click(lambda _: self.start())
@@ -112,10 +117,21 @@ class RunPanel(Explorer):
         row = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
         left = widgets.VBox([self._first, self._last, self._jobs])
         right = widgets.VBox([self._fresh, self._command, widgets.HBox([self._run, self._stop])])
-        choices = widgets.HBox([left, self._only, right], layout=row)
+        only = widgets.VBox([widgets.HTML("Only"), *self._only.values()], layout=widgets.Layout(margin="0 2em"))
+        choices = widgets.HBox([left, only, right], layout=row)
         shown = [self._status, self._failures, self._table, self._criteria, self._links]
         self.widget = widgets.VBox([choices, *shown])
         self._show_command()
+
+    def _take_only(self, _: Any) -> None:
+        self.only = tuple(name for name, ticked in self._only.items() if ticked.value)
+
+    def _show_only(self, _: Any) -> None:
+        chosen = set(self.only)
+        for name, ticked in self._only.items():
+            ticked.unobserve(self._take_only, names="value")  # it is told, it does not tell
+            ticked.value = name in chosen
+            ticked.observe(self._take_only, names="value")
 
     @property
     def request(self) -> Request:

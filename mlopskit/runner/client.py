@@ -186,12 +186,14 @@ def execute(
 def leave(setting: Setting) -> None:
     """End the kernel as nbclient ends one of its own, and tidy up behind it; a second time does nothing."""
     client, setting.client = setting.client, None
-    if client is not None and client.km is not None:
-        run_sync(client._async_cleanup_kernel)()
-    setting.watch.sweep()
-    tidy(setting)
-    if setting.log is not None:
-        Redactor(setting.secrets).file(setting.log)
+    try:
+        if client is not None and client.km is not None:
+            run_sync(client._async_cleanup_kernel)()
+    finally:
+        setting.watch.sweep()
+        tidy(setting)
+        if setting.log is not None:
+            Redactor(setting.secrets).file(setting.log)
 
 
 def _prepare(nb: Any, setting: Setting) -> None:

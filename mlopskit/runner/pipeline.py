@@ -30,6 +30,7 @@ from mlopskit.runner.planning import Plan
 from mlopskit.runner.warm import ForkServer
 from mlopskit.runner.worker import Worker
 from mlopskit.runs import read_trace
+from mlopskit.runs.durations import earlier_seconds
 from mlopskit.runs.presence import present
 
 Event = Mapping[str, Any]
@@ -72,6 +73,7 @@ class _Execution:
     folder: Path = field(init=False)
     manifest: Manifest = field(init=False)
     report: Ahead = field(init=False)
+    usual: dict[str, float] = field(init=False)
     started: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     began: float = field(default_factory=time.monotonic)
 
@@ -81,6 +83,7 @@ class _Execution:
         with Interruption() as interruption, present(self.folder):
             self._save()
             names = [phase.name for phase in self.plan.phases]
+            self.usual = earlier_seconds(self.plan.runs)
             self._tell("run", run=self.folder.name, folder=str(self.folder), phases=names)
             with (
                 Ahead(self.folder) as self.report,
@@ -200,7 +203,7 @@ class _Execution:
         entry.status, entry.error = "killed", dict(manifest.RUNNER_DIED)
         self._save()
         index = self.plan.phases.index(self._phase(name)) + 1
-        self._tell("phase", phase=name, index=index, of=len(self.plan.phases))
+        self._tell("phase", phase=name, index=index, of=len(self.plan.phases), usual=self.usual.get(name))
         lineage.append(self.folder, [lineage.started(self.folder.name, self.manifest.project, entry, when=self._now())])
 
     def _take(self, name: str, ending: Ending) -> None:

@@ -114,11 +114,18 @@ class Worker:
 
     def _execute(self, phase: str) -> None:
         """Run in a thread of its own."""
-        put = self._interruption.queue.put
+        told: list[Ending] = []
+
+        def tell(ending: Ending) -> None:
+            told.append(ending)
+            self._interruption.queue.put(_Done(phase, ending))
+
         try:
-            execute_phase(self._orders[phase], lambda ending: put(_Done(phase, ending)))
+            execute_phase(self._orders[phase], tell)
         except BaseException as error:
-            put(_Done(phase, error))
+            # A kernel that would not leave changes nothing about its phase; what fails ahead is told in its turn.
+            if not told and self._orders[phase].admitted():
+                self._interruption.queue.put(_Done(phase, error))
         finally:
             _close_loop()
 
