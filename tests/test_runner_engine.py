@@ -83,9 +83,10 @@ def ours(monkeypatch: pytest.MonkeyPatch, project: Path) -> Path:
 def execute(body: str, source: str | None = None, *, out: str = "out.ipynb", **options: Any) -> str:
     import papermill as pm
 
-    lay(Path.cwd(), body, source, name=f"in-{out}")
-    pm.execute_notebook(f"in-{out}", out, engine_name="mlopskit", progress_bar=False, **options)
-    return shown(Path(out))
+    made, done = lay(Path.cwd(), body, source, name=f"in-{out}"), Path.cwd() / out
+    # Whole paths: papermill keeps the folder of relative ones in a place that its threads share.
+    pm.execute_notebook(made, done, engine_name="mlopskit", progress_bar=False, **options)
+    return shown(done)
 
 
 def is_gone(pids: set[int], within: float = 15) -> bool:
