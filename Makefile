@@ -3,9 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help run test check bench lab lock fonts clean
+.PHONY: help run test check bench screenshots lab lock fonts clean
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
 
 $(READY): requirements.lock pyproject.toml
 	@echo "Setting up .venv (once; a minute or two) ..."
@@ -29,6 +29,9 @@ check: $(READY) ## lint, types and import contracts only
 
 bench: $(READY) ## measure, side by side with the peers
 	@$(BIN)/python tests/benchmarks
+
+screenshots: $(READY) ## take the pictures of pages and notebooks anew: references and docs/
+	@$(BIN)/python tests/screenshots
 
 lab: $(READY) ## open JupyterLab on the overview
 	@$(BIN)/mlopskit lab

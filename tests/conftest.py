@@ -6,9 +6,11 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,23 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "mlops.toml").write_text(MINIMAL, encoding="utf-8")
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Path]]:
+    """Return project and run of an example by its name: made and run by the README's commands, once in a process."""
+
+    @cache
+    def made(name: str) -> tuple[Path, Path]:
+        project = tmp_path_factory.mktemp("examples") / name
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("MLOPSKIT", "PYTEST"))}
+        for command in (["new", name, "--example", name], ["run", "--project", name]):
+            mlopskit = [sys.executable, "-m", "mlopskit", *command]
+            done = subprocess.run(mlopskit, cwd=project.parent, capture_output=True, text=True, env=clean, check=False)
+            assert done.returncode in {0, 3, 4}, done.stdout[-3000:] + done.stderr[-3000:]
+        return project, project / "runs" / (project / "runs" / "latest").read_text().strip()
+
+    return made
 
 
 def missing(what: str) -> None:

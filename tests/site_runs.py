@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import runpy
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from mlopskit.display import Chart
 from mlopskit.runner.manifest import Manifest, PhaseEntry
 from mlopskit.runner.report import render
 from mlopskit.runs import Run
@@ -30,12 +33,21 @@ def criterion(status: str, *, name: str = "recall at least 0.7") -> dict[str, An
             "value": 0.7, "low": 0.6, "high": 0.8, "bound": 0.7}  # fmt: skip
 
 
+def drawing(words: str, *, inside: str = "", colour: str = "#0072b2") -> str:
+    """A figure of one square."""
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10" style="width:100%">'
+        f'<title>{html.escape(words)}</title>{inside}<path fill="{colour}" d="M1 1h8v8h-8z"/></svg>'
+    )
+
+
 def make_run(
     runs: Path, name: str, *, value: float = 0.8, project: str = "shop", question: str = "Who buys?",
     body: str = "a = 1", rows: int = 3, groups: float = 0.7, report: bool = True, label: str = "ROC AUC",
+    figures: Mapping[str, str] | None = None,
     **said: Any,
 ) -> Path:  # fmt: skip
-    """Lay down one run; its date is its name's."""
+    """Lay down one run; its date is its name's, `figures` are drawings of its evaluation."""
     folder = runs / name
     run = Run(runs, folder, "scope")
     run.write("project", {"name": project, "question": question})
@@ -46,6 +58,8 @@ def make_run(
     run.finish()
     run = Run(runs, folder, "evaluate")
     run.write("metrics", pd.DataFrame([measure("roc_auc", value), measure("log_loss", 1 - value, half=0.2)]))
+    for figure, drawing in (figures or {}).items():
+        run.write(figure, Chart.from_svg(drawing))
     run.finish()
     run = Run(runs, folder, "slices_and_bias")
     everyone, part = {"slice": "overall", "group": "overall"}, {"slice": "gender", "group": HOSTILE}

@@ -2,11 +2,12 @@
 
 Exit codes: 0 passed; 1 a phase failed, the input was bad, or the run was stopped; 2 wrong usage; 3 the run finished
 and a criterion was not met; 4 monitoring raised an alert (3 wins over 4). Results go to standard output, errors to
-standard error, one sentence each, without a traceback.
+standard error, one sentence each, without a traceback. `mlopskit.cli.output` says what ``--json`` and ``--quiet`` mean.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -28,6 +29,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
     from mlopskit.cli.app import app
 
+    _keep_help_plain()
     try:
         code = app(args=arguments, prog_name="mlopskit", standalone_mode=False)
     except UsageError as error:
@@ -53,6 +55,17 @@ def _run(arguments: Sequence[str] | None) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _keep_help_plain() -> None:
+    """Keep control characters out of help and usage errors where typer would send them: NO_COLOR, logs of GitHub."""
+    if os.environ.get("NO_COLOR") or os.environ.get("GITHUB_ACTIONS"):
+        from typer import rich_utils
+
+        rich_utils.COLOR_SYSTEM = None
+
+
 def _say(message: object, code: int) -> int:
-    sys.stderr.write(f"mlopskit: {message}\n")
+    from mlopskit.cli import words
+
+    said = "\n".join(map(words.safe, str(message).split("\n")))
+    sys.stderr.write(f"mlopskit: {said}\n")
     return code

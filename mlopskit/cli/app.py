@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mlopskit import __version__
-from mlopskit.cli import card, compare, history, project, run, shelf, site, verify
+from mlopskit.cli import card, compare, history, parameters, project, run, shelf, site, verify
 
 app = typer.Typer(
     name="mlopskit",
@@ -21,7 +21,7 @@ app = typer.Typer(
 
 app.command("new")(project.new)
 app.command("run")(run.run)
-app.command("params")(run.params)
+app.command("params")(parameters.params)
 app.command("lab")(project.lab)
 app.command("runs")(history.runs)
 app.command("show")(history.show)

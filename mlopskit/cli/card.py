@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from mlopskit.cli import words
 from mlopskit.cli.options import ProjectOption, RunArgument, RunsOption, project_folder, runs_folder
+from mlopskit.cli.output import JsonOption, Output, QuietOption
 
 if TYPE_CHECKING:
     from mlopskit.runner.cards import Written
@@ -30,7 +30,8 @@ def card(
     ] = False,
     project: ProjectOption = None,
     out: RunsOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Make the model card and the data card of a run, as HTML and Markdown, and print where they lie.
 
@@ -47,15 +48,17 @@ def card(
 
     folder = find_run(runs_folder(project, out), run)
     given = read_answers(_answers_file(answers, folder, project))
+    output = Output(as_json, quiet)
     if questions:
         asked = [question for made in cards(folder, answers=given) for question in made.open]
-        said: Any = [{"id": item.id, "question": item.text} for item in asked]
-        typer.echo(json.dumps(said, indent=2, ensure_ascii=False) if as_json else skeleton(asked))
+        said = [{"id": item.id, "question": item.text} for item in asked]
+        output.give(said, skeleton(asked).splitlines(), brief=[item.id for item in asked])
         return
-    written = render(folder, folder=into.resolve() if into else None, answers=given)
-    if into is None:
-        _link_from_report(folder)
-    typer.echo(json.dumps(_plain(written), indent=2, ensure_ascii=False) if as_json else "\n".join(_lines(written)))
+    with output.step("card", f"Making the cards of {folder.name}", runs=folder.parent):
+        written = render(folder, folder=into.resolve() if into else None, answers=given)
+        if into is None:
+            _link_from_report(folder)
+    output.give(_plain(written), _lines(written))
 
 
 def _answers_file(given: Path | None, folder: Path, project: Path | None) -> Path:
@@ -82,7 +85,7 @@ def _lines(written: Written) -> list[str]:
     counted = words.columns([_counts(made) for made in (written.model, written.data)], indent="")
     rest = [*written.model.open, *written.data.open]
     how = ["`mlopskit card --questions` prints what is open, in the form of cards.toml."] if rest else []
-    return [*map(str, written.paths), "", *counted, *how]
+    return [*map(words.safe, written.paths), "", *counted, *how]
 
 
 def _counts(made: Card) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer
 
 from mlopskit.cli import words
 from mlopskit.cli.options import ProjectOption, RunsOption, complete_run, runs_folder
+from mlopskit.cli.output import JsonOption, Output, QuietOption
 
 if TYPE_CHECKING:
     from mlopskit.runner.compare import Comparison
@@ -35,7 +35,8 @@ def diff(
         Path | None,
         typer.Option("--html", help="Write a self-contained page to this file, figures side by side.", dir_okay=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Compare two runs: parameters, data, environment, code, metrics, slices, criteria, figures.
 
@@ -56,12 +57,8 @@ def diff(
         from mlopskit.runner.compare_html import write_html
 
         write_html(found, html)
-    if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
-    else:
-        typer.echo("\n".join(lines(found)))
-        if html is not None:
-            typer.echo(f"\n{html}")
+    page = [] if html is None else ["", words.safe(html)]
+    Output(as_json, quiet).give(found.as_dict(), [*lines(found), *page], brief=[_outcome(found)])
     raise typer.Exit(found.exit_code)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +10,7 @@ import typer
 
 from mlopskit.cli import words
 from mlopskit.cli.options import ProjectOption, RunArgument, RunsOption, runs_folder
+from mlopskit.cli.output import JsonOption, Output, QuietOption
 from mlopskit.cli.quantities import moment
 from mlopskit.errors import RunError, UsageError, listing, nearest
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from mlopskit.runner.catalogue import Summary
 
 STATUSES = ("passed", "criteria-not-met", "failed", "interrupted", "running", "damaged")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _statuses(incomplete: str) -> list[str]:
@@ -36,7 +35,8 @@ def runs(
     limit: Annotated[int | None, typer.Option(help="The newest so many.", min=1)] = None,
     project: ProjectOption = None,
     out: RunsOption = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """List the runs, newest first: status, headline figure, criteria, alerts, tags.
 
@@ -57,13 +57,12 @@ def runs(
     every = list_runs(folder)
     found = choose(every, statuses=status or (), tags=tag or (), since=begun, until=ended, pinned=pinned, limit=limit)
     _warn_of_marks(folder, needed=pinned or bool(tag))
-    if as_json:
-        typer.echo(json.dumps([asdict(item) for item in found], indent=2, ensure_ascii=False))
-        return
     nothing = "No run fits; `mlopskit runs` lists all." if every else "No runs yet; `mlopskit run` makes one."
-    typer.echo("\n".join(words.columns([_row(item) for item in found], indent="")) or nothing)
-    if any(item.latest for item in found):
-        typer.echo("* latest: the newest run whose phases all ended well")
+    star = ["* latest: the newest run whose phases all ended well"] if any(item.latest for item in found) else []
+    rows = words.columns([_row(item) for item in found], indent="")
+    Output(as_json, quiet).give(
+        [asdict(item) for item in found], [*(rows or [nothing]), *star], brief=[words.safe(item.name) for item in found]
+    )
 
 
 def _row(item: Summary) -> list[str]:
@@ -95,14 +94,18 @@ def _warn_of_marks(folder: Path, *, needed: bool) -> None:
 
 
 def show(
-    run: RunArgument = "latest", project: ProjectOption = None, out: RunsOption = None, as_json: AsJson = False
+    run: RunArgument = "latest",
+    project: ProjectOption = None,
+    out: RunsOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Show one run: phases, criteria, alerts, parameters that differ from the notebooks' own.
 
     Example: mlopskit show latest
     """
     from mlopskit.runner import manifest
-    from mlopskit.runner.catalogue import find_run, headline_text, summarise
+    from mlopskit.runner.catalogue import find_run, summarise
 
     folder = find_run(runs_folder(project, out), run)
     try:
@@ -111,19 +114,27 @@ def show(
         raise RunError(
             f"run.json of {folder.name} is damaged ({error}). The artefacts beside it can still be read."
         ) from None
+    output = Output(as_json, quiet)
     if as_json:
-        typer.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        output.give(said, [])
         return
     _warn_of_marks(folder.parent, needed=False)
     item = summarise(folder)
-    typer.echo("  ".join([said["run"], words.status(item.status), words.seconds(item.seconds), _marks(item)]).rstrip())
+    name = [words.safe(said["run"]), words.status(item.status)]
+    output.give(said, _lines(folder, said, item, name), brief=["  ".join(name)])
+
+
+def _lines(folder: Path, said: dict[str, Any], item: Summary, name: Sequence[str]) -> Iterator[str]:
+    from mlopskit.runner.catalogue import headline_text
+
+    yield "  ".join([*name, words.seconds(item.seconds), _marks(item)]).rstrip()
     if said.get("headline"):
-        typer.echo(f"  {words.safe(headline_text(said['headline']))}")
+        yield f"  {words.safe(headline_text(said['headline']))}"
     for title, lines in _sections(_as_it_goes(said) if item.status == "running" else said):
         if lines:
-            typer.echo("\n".join([f"\n{title}", *lines]))
+            yield from ["", title, *lines]
     report = folder / "report.html"
-    typer.echo(f"\n{report if report.is_file() else 'no report; `mlopskit report` renders one'}")
+    yield from ["", words.safe(report) if report.is_file() else "no report; `mlopskit report` renders one"]
 
 
 def _as_it_goes(said: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +165,13 @@ def _sections(said: dict[str, Any]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def report(run: RunArgument = "latest", project: ProjectOption = None, out: RunsOption = None) -> None:
+def report(
+    run: RunArgument = "latest",
+    project: ProjectOption = None,
+    out: RunsOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
     """Render the report of a run again and print where it lies.
 
     Example: mlopskit report latest
@@ -162,4 +179,8 @@ def report(run: RunArgument = "latest", project: ProjectOption = None, out: Runs
     from mlopskit.runner.catalogue import find_run
     from mlopskit.runner.report import render
 
-    typer.echo(str(render(find_run(runs_folder(project, out), run))))
+    folder = find_run(runs_folder(project, out), run)
+    output = Output(as_json, quiet)
+    with output.step("report", f"Rendering the report of {folder.name}", runs=folder.parent):
+        made = render(folder)
+    output.give({"run": folder.name, "report": str(made)}, [words.safe(made)])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
-
 from mlopskit.cli.options import project_folder
+from mlopskit.cli.output import Output
 from mlopskit.errors import UsageError
 
 
-def new_phase(word: str | None, name: str | None, *, after: Sequence[str], project: Path | None, others: bool) -> None:
+def new_phase(
+    word: str | None, name: str | None, *, after: Sequence[str], project: Path | None, others: bool, output: Output
+) -> None:
     """Lay down a phase and say what was made and how to go on.
 
     Raises
@@ -31,9 +32,15 @@ def new_phase(word: str | None, name: str | None, *, after: Sequence[str], proje
         )
     if others:
         raise UsageError("A phase is added to a project as it stands: of the options, only --after and --project fit.")
-    made = lay_down_phase(project_folder(project), name, after=after)
-    typer.echo(f"Made {made.notebook.as_posix()}, which reads {made.reads}, and {made.test.as_posix()};")
-    typer.echo(f"added {name} to mlops.toml, after {', '.join(made.after)}.")
-    typer.echo(
-        f"Next: mlopskit run   (then it alone: mlopskit run --only {name}; its test: pytest {made.test.as_posix()})"
+    folder = project_folder(project)
+    made = lay_down_phase(folder, name, after=after)
+    notebook, test = made.notebook.as_posix(), made.test.as_posix()
+    document = {"project": str(folder), "phase": name, "after": list(made.after), "reads": made.reads}
+    output.give(
+        {**document, "notebook": notebook, "test": test},
+        [
+            f"Made {notebook}, which reads {made.reads}, and {test};",
+            f"added {name} to mlops.toml, after {', '.join(made.after)}.",
+            f"Next: mlopskit run   (then it alone: mlopskit run --only {name}; its test: pytest {test})",
+        ],
     )

@@ -28,8 +28,7 @@ def listener(*, quiet: bool, as_json: bool) -> Callable[[Event], None]:
         return _print_json
     if quiet:
         return Plain(quiet=True)
-    terminal = sys.stdout.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
-    return Live() if terminal else Plain()
+    return Live() if words.coloured() and not os.environ.get("CI") else Plain()
 
 
 def _print_json(event: Event) -> None:

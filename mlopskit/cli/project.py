@@ -6,14 +6,19 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlopskit.cli.hygiene import examine_files, strip, tell
+from mlopskit.cli import words
+from mlopskit.cli.hygiene import examine_files, tell
 from mlopskit.cli.newphase import new_phase
 from mlopskit.cli.options import ProjectOption, complete_phase, project_folder
+from mlopskit.cli.output import JsonOption, Output, QuietOption
 from mlopskit.errors import MlopskitError, UsageError
+
+if TYPE_CHECKING:
+    from mlopskit.runner.health import Finding
 
 
 def new(
@@ -35,6 +40,8 @@ def new(
         typer.Option(metavar="PHASE", help="With phase: what it comes after and reads.", autocompletion=complete_phase),
     ] = None,
     project: ProjectOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Make a project (mlops.toml, the notebooks, what git should ignore), or add a phase of your own to one.
 
@@ -46,21 +53,30 @@ def new(
     """
     from mlopskit.runner.scaffold import EXAMPLES, make_from_data, make_from_example
 
+    output = Output(as_json, quiet)
     if name == "phase" or phase is not None or after or project is not None:
         others = example is not None or data is not None or target is not None or here or notebooks_only
-        new_phase(name, phase, after=after or [], project=project, others=others)
+        new_phase(name, phase, after=after or [], project=project, others=others, output=output)
         return
     _refuse_mixture(name, example, data, target, here=here, notebooks_only=notebooks_only)
     if notebooks_only:
-        _restore()
+        _restore(output)
         return
     folder = Path(name) if name is not None else Path()
     if data is None or target is None:
         make_from_example(folder, example or EXAMPLES[0], here=here)
     else:
         make_from_data(folder, data, describe=lambda draft, name: _inferred(draft, name, data, target), here=here)
-        typer.echo(f"{data} was copied to {folder / 'data' / data.name}; the project reads that copy.")
-    typer.echo(f"Made {folder}. Next: {'' if here else f'cd {folder} && '}mlopskit run   (or: mlopskit lab)")
+    _say_made(folder, data, here=here, output=output)
+
+
+def _say_made(folder: Path, data: Path | None, *, here: bool, output: Output) -> None:
+    """Say where the project lies, what it reads, and what to do next."""
+    copy = None if data is None else folder / "data" / data.name
+    copied = [] if copy is None else [f"{data} was copied to {copy}; the project reads that copy."]
+    made = f"Made {folder}. Next: {'' if here else f'cd {folder} && '}mlopskit run   (or: mlopskit lab)"
+    document = {"project": str(folder.resolve()), "data": None if copy is None else str(copy.resolve())}
+    output.give(document, map(words.safe, [*copied, made]))
 
 
 def _refuse_mixture(
@@ -79,11 +95,13 @@ def _refuse_mixture(
         raise UsageError("Give --example or --data, not both.")
 
 
-def _restore() -> None:
+def _restore(output: Output) -> None:
     from mlopskit.runner.scaffold import restore_notebooks
 
-    restored = restore_notebooks(project_folder(None))
-    typer.echo(f"Put back: {', '.join(restored)}." if restored else "No notebook was missing; nothing was changed.")
+    folder = project_folder(None)
+    restored = restore_notebooks(folder)
+    said = f"Put back: {', '.join(restored)}." if restored else "No notebook was missing; nothing was changed."
+    output.give({"project": str(folder), "restored": restored}, [said])
 
 
 def _inferred(draft: Path, name: str, data: Path, target: str) -> str:
@@ -98,6 +116,7 @@ def lab(
     project: ProjectOption = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+    quiet: QuietOption = False,
     options: Annotated[
         list[str] | None, typer.Argument(help="After --: JupyterLab's own, in a container -- --allow-root.")
     ] = None,
@@ -112,6 +131,7 @@ def lab(
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
     command += [f"--port={port}"] if port else []
     command += [] if browser else ["--no-browser"]
+    command += ["--log-level=ERROR"] if quiet else []  # the address to open is told at every level
     command += options or []
     command += [str(folder / OVERVIEW)] if (folder / OVERVIEW).is_file() else []
     os.environ["MLOPSKIT_PROJECT"] = str(folder)
@@ -133,6 +153,8 @@ def check(
     staged: Annotated[
         bool, typer.Option("--staged", help="Look at what is staged in git only: for a pre-commit hook.")
     ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Tell what is wrong with project file, notebooks, data and environment, without running anything.
 
@@ -140,25 +162,30 @@ def check(
 
     Example: mlopskit check --fix
     """
+    output = Output(as_json, quiet)
     if files or staged:
-        return examine_files(files or [], fix=fix, staged=staged)
+        return examine_files(files or [], fix=fix, staged=staged, output=output)
     folder = project_folder(project)
-    return tell(_findings(folder, fix=fix))
+    with output.step("check", "Looking at project file, notebooks and data", runs=folder / "runs"):
+        findings, stripped = _findings(folder, fix=fix)
+    return tell(findings, stripped=stripped, output=output)
 
 
-def _findings(folder: Path, *, fix: bool) -> list[tuple[str, str, str]]:
+def _findings(folder: Path, *, fix: bool) -> tuple[list[Finding], list[str]]:
+    """Return what is wrong or worth knowing, and the notebooks that were stripped before."""
     from mlopskit.cli.checks import data_problems, scope_problems
     from mlopskit.runner.graph import graph, with_phase_parameters
     from mlopskit.runner.health import environment_findings, notebook_findings
-    from mlopskit.runner.hygiene import notebook_names, project_hygiene
+    from mlopskit.runner.hygiene import notebook_names, project_hygiene, strip_notebooks
     from mlopskit.scope import PROJECT_FILE, Scope, open_questions
 
-    findings: list[tuple[str, str, str]] = []
+    findings: list[Finding] = []
+    stripped: list[str] = []
     try:
         scope = Scope.load(folder / PROJECT_FILE)
         phases = graph(scope.phase)
         if fix:
-            strip(folder, notebook_names(folder, phases))
+            stripped = strip_notebooks(folder, notebook_names(folder, phases))
         findings += [("issue", PROJECT_FILE, problem) for problem in scope_problems(scope, folder)]
         findings += [
             ("open", PROJECT_FILE, f"[{item.table}] {item.key}: {item.question}") for item in open_questions(scope)
@@ -169,4 +196,4 @@ def _findings(folder: Path, *, fix: bool) -> list[tuple[str, str, str]]:
         findings += [("issue", "data", text) for text in fatal] + [("note", "data", text) for text in remarks]
     except MlopskitError as error:
         findings.append(("issue", PROJECT_FILE, str(error)))
-    return findings + environment_findings()
+    return findings + environment_findings(), stripped

@@ -1,4 +1,4 @@
-"""`mlopskit run` and `mlopskit params`."""
+"""`mlopskit run`: from the command to a plan, and from the plan to a run."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from mlopskit.cli.options import (
     complete_run,
     project_folder,
 )
+from mlopskit.cli.output import QuietOption
 from mlopskit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def run(
         typer.Option("--jobs", "-j", min=1, help="Phases side by side.", show_default="one a core, 4 at most"),
     ] = None,
     cold: Annotated[bool, typer.Option("--cold", help="Start every kernel anew instead of forking it.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures and the outcome only.")] = False,
+    quiet: QuietOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one a line.")] = False,
 ) -> int:
     """Run what changed, side by side where phases do not wait for each other, and render the report.
@@ -174,42 +175,3 @@ def _stands(folder: Path, tell: Listener) -> int:
 def _names(only: list[str] | None) -> list[str]:
     """Allow ``--only a,b`` beside ``--only a --only b``."""
     return [name.strip() for part in only or [] for name in part.split(",") if name.strip()]
-
-
-def params(
-    phase: Annotated[
-        str | None, typer.Argument(help="One phase; all by default.", autocompletion=complete_phase)
-    ] = None,
-    project: ProjectOption = None,
-) -> None:
-    """Print the parameters of the notebooks: name, type, value, allowed values, help.
-
-    Example: mlopskit params model
-    """
-    from mlopskit.cli import words
-    from mlopskit.runner.graph import graph, with_phase_parameters
-    from mlopskit.runner.overrides import combine, declarations
-    from mlopskit.runner.phases import select
-    from mlopskit.scope import PROJECT_FILE, Scope
-
-    folder = project_folder(project)
-    scope = Scope.load(folder / PROJECT_FILE)
-    present = [item for item in graph(scope.phase) if item.path(folder).is_file()]
-    table = with_phase_parameters(scope.phase, scope.parameters)
-    resolved = combine(declarations(folder, present), table=table)
-    for item in select(present, only=[phase] if phase else []):
-        typer.echo(f"{item.name}  ({item.notebook})")
-        rows = [
-            [
-                parameter.name,
-                parameter.type + (" | None" if parameter.optional else ""),
-                repr(resolved[item.name].values[parameter.name])
-                + (" (mlops.toml)" if parameter.name in resolved[item.name].given else ""),
-                parameter.limits,
-                parameter.help,
-            ]
-            for parameter in resolved[item.name].declared
-        ]
-        typer.echo(
-            "\n".join(words.columns([[words.safe(cell) for cell in row] for row in rows]) or ["  no parameters"])
-        )

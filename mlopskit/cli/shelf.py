@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,10 +11,12 @@ import typer
 
 from mlopskit.cli import words
 from mlopskit.cli.options import ProjectOption, RunArgument, RunsOption, project_folder, runs_folder
+from mlopskit.cli.output import JsonOption, Output, QuietOption
 from mlopskit.cli.quantities import age, size, size_text
 from mlopskit.errors import ProjectError
 
 if TYPE_CHECKING:
+    from mlopskit.runner.marks import Marks
     from mlopskit.runner.shelf import Pruning, Shelved
 
 
@@ -25,6 +26,8 @@ def tag(
     remove: Annotated[bool, typer.Option("--remove", help="Take these tags off.")] = False,
     project: ProjectOption = None,
     out: RunsOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Give tags to a run, or take them off; `mlopskit runs --tag` finds it by them.
 
@@ -37,32 +40,49 @@ def tag(
 
     folder = find_run(runs_folder(project, out), run)
     found = marks.tag(folder, names, remove=remove)
-    typer.echo(f"{folder.name}  {words.safe(' '.join(found.tags)) or 'no tags'}")
+    _give_marks(folder, found, words.safe(" ".join(found.tags)) or "no tags", output=Output(as_json, quiet))
 
 
-def pin(run: RunArgument, project: ProjectOption = None, out: RunsOption = None) -> None:
+def pin(
+    run: RunArgument,
+    project: ProjectOption = None,
+    out: RunsOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
     """Pin a run: it is never pruned.
 
     Example: mlopskit pin latest
     """
-    _pin(run, project, out, pinned=True)
+    _pin(run, runs_folder(project, out), pinned=True, output=Output(as_json, quiet))
 
 
-def unpin(run: RunArgument, project: ProjectOption = None, out: RunsOption = None) -> None:
+def unpin(
+    run: RunArgument,
+    project: ProjectOption = None,
+    out: RunsOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
     """Take the pin off a run.
 
     Example: mlopskit unpin latest
     """
-    _pin(run, project, out, pinned=False)
+    _pin(run, runs_folder(project, out), pinned=False, output=Output(as_json, quiet))
 
 
-def _pin(run: str, project: Path | None, out: Path | None, *, pinned: bool) -> None:
+def _pin(run: str, runs: Path, *, pinned: bool, output: Output) -> None:
     from mlopskit.runner import marks
     from mlopskit.runner.catalogue import find_run
 
-    folder = find_run(runs_folder(project, out), run)
-    marks.pin(folder, pinned=pinned)
-    typer.echo(f"{folder.name}  {'pinned' if pinned else 'not pinned'}")
+    folder = find_run(runs, run)
+    found = marks.pin(folder, pinned=pinned)
+    _give_marks(folder, found, "pinned" if pinned else "not pinned", output=output)
+
+
+def _give_marks(folder: Path, found: Marks, said: str, *, output: Output) -> None:
+    document = {"run": folder.name, "tags": list(found.tags), "pinned": found.pinned}
+    output.give(document, [f"{words.safe(folder.name)}  {said}"])
 
 
 def prune(
@@ -74,7 +94,8 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove them; else they are only listed.")] = False,
     project: ProjectOption = None,
     out: RunsOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Remove old runs; without --yes only list what would go.
 
@@ -92,12 +113,19 @@ def prune(
     runs = runs_folder(project, out)
     act = shelf.prune if yes else shelf.plan_pruning
     pruning = act(runs, rules, project_file=_project_file(project, out))
-    if as_json:
-        typer.echo(json.dumps(_plain(pruning, removed=yes), indent=2, ensure_ascii=False))
-        return
-    typer.echo("\n".join(_lines(pruning, removed=yes)))
-    if rules.to_size is not None and _total(pruning.staying) > rules.to_size:
-        typer.echo(f"{size_text(rules.to_size)} cannot be reached: the other rules or the reasons above keep the rest.")
+    short = _shortfall(pruning, rules.to_size)
+    Output(as_json, quiet).give(
+        {**_plain(pruning, removed=yes), "problems": short},
+        [*_lines(pruning, removed=yes), *short],
+        brief=short if yes else [words.safe(item.name) for item in pruning.going],
+    )
+
+
+def _shortfall(pruning: Pruning, to_size: int | None) -> list[str]:
+    """Say that the runs that stay take more than was asked for."""
+    if to_size is None or _total(pruning.staying) <= to_size:
+        return []
+    return [f"{size_text(to_size)} cannot be reached: the other rules or the reasons to stay keep the rest."]
 
 
 def _project_file(project: Path | None, out: Path | None) -> Path | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ import typer
 
 from mlopskit.cli import words
 from mlopskit.cli.options import ProjectOption, RunsOption, runs_folder
+from mlopskit.cli.output import JsonOption, Output, QuietOption
 
 if TYPE_CHECKING:
     from mlopskit.runner.site import Built
@@ -24,7 +25,8 @@ def site(
     ] = False,
     project: ProjectOption = None,
     out: RunsOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Write all runs as a static site: to search, filter and compare in a browser, from disk or any web host.
 
@@ -36,12 +38,10 @@ def site(
     from mlopskit.runner.site import build
 
     runs = runs_folder(project, out)
-    built = build(runs, (into or runs.parent / "site").resolve(), prune=prune)
-    if as_json:
-        said = {name: list(getattr(built, name)) for name in ("built", "kept", "gone", "pruned")}
-        typer.echo(json.dumps({"index": str(built.index), **said}, indent=2, ensure_ascii=False))
-        return
-    typer.echo("\n".join(_lines(built)))
+    output = Output(as_json, quiet)
+    with output.step("site", "Writing the pages of the runs that are new or changed", runs=runs):
+        built = build(runs, (into or runs.parent / "site").resolve(), prune=prune)
+    output.give(asdict(built), _lines(built))
 
 
 def _lines(built: Built) -> list[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mlopskit.cli import words
 from mlopskit.cli.options import ProjectOption, RunArgument, RunsOption, project_folder
+from mlopskit.cli.output import JsonOption, Output, QuietOption
 
 if TYPE_CHECKING:
     from mlopskit.runner.causes import Cause
@@ -30,8 +32,8 @@ def verify(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the second run, in a hidden folder.")] = False,
     project: ProjectOption = None,
     out: RunsOption = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the outcome only.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Execute a run again from its manifest and compare artefact by artefact and cell by cell.
 
@@ -49,25 +51,35 @@ def verify(
     from mlopskit.runner import verification
     from mlopskit.runner.catalogue import find_run
     from mlopskit.runner.likeness import Tolerance
+    from mlopskit.runs.durations import earlier_seconds
 
     home = project_folder(project)
     folder = find_run((out or home / "runs").resolve(), run)
-    tell = listener(quiet=True, as_json=False) if quiet or as_json else listener(quiet=False, as_json=False)
-    found = verification.verify(
-        home,
-        folder,
-        tolerance=Tolerance(rtol, atol),
-        env=env,
-        keep=keep,
-        listener=(lambda _: None) if as_json else lambda event: tell(event) if event["event"] != "finished" else None,
-        jobs=jobs,
-        cold=cold,
-    )
-    if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
-    else:
-        typer.echo("\n".join(lines(found)))
+    tell = listener(quiet=quiet, as_json=False)
+    output = Output(as_json, quiet)
+    doing = f"Executing {folder.name} again"
+    usual = sum(earlier_seconds(folder.parent).values())
+    with output.step("verify", doing, runs=folder.parent, usual=usual) if as_json else nullcontext():
+        found = verification.verify(
+            home,
+            folder,
+            tolerance=Tolerance(rtol, atol),
+            env=env,
+            keep=keep,
+            listener=_silent if as_json else lambda event: tell(event) if event["event"] != "finished" else None,
+            jobs=jobs,
+            cold=cold,
+        )
+    output.give(found.as_dict(), lines(found), brief=[*_failed(found), outcome(found)])
     return found.exit_code
+
+
+def _silent(event: Mapping[str, Any]) -> None:
+    """Take an event of the run and say nothing: the result says it all."""
+
+
+def _failed(found: Verification) -> list[str]:
+    return _few([line for item in found.differences for line in _difference(item)], 2 * SHOWN)
 
 
 def lines(found: Verification) -> list[str]:
@@ -77,14 +89,14 @@ def lines(found: Verification) -> list[str]:
         ("Fresh environment", [f"  {words.safe(text)}" for text in found.environment]),
         ("Not compared", [f"  {words.safe(text)}" for text in found.passed_over]),
         ("Not as in the run", _few(words.columns([_change(item) for item in found.changes]))),
-        ("Different", _few([line for item in found.differences for line in _difference(item)], 2 * SHOWN)),
+        ("Different", _failed(found)),
         ("Equal within the tolerance only", _few([f"  {words.safe(name)}" for name in found.within])),
         ("Left out, since it measures time", _few([f"  {words.safe(name)}" for name in found.left_out])),
     ):
         if body:
             said += [title, *body, ""]
     if found.again is not None:
-        said += [f"Kept in {found.again}", ""]
+        said += [f"Kept in {words.safe(found.again)}", ""]
     return [*said, outcome(found)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 MARKS = {
     "passed": "✓", "met": "✓", "done": "✓", "reused": "↺", "failed": "✗", "killed": "✗", "timed-out": "✗",
@@ -27,8 +27,13 @@ def safe(value: object) -> str:
 
 
 def coloured() -> bool:
-    """Tell whether colours are wanted: a terminal, no ``NO_COLOR``, not a dumb one."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Tell whether standard output may be steered: a terminal, no ``NO_COLOR``, not a dumb one."""
+    return steerable(sys.stdout)
+
+
+def steerable(stream: TextIO) -> bool:
+    """Tell whether a stream may be sent colours and lines that are rewritten."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def status(name: str) -> str:

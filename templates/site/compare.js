@@ -65,7 +65,30 @@ const mlopskitCompare = (() => {
     });
   };
 
+  // Figures of either run: where each lies on the site, and what it shows in words; a lost one has no place.
+  const figures = (before, after, differing) => {
+    const old = mapOf(before.figures), now = mapOf(after.figures), apart = new Set(differing.map((item) => item.name));
+    const drawn = (name) => name.endsWith(".svg");
+    return {
+      figures: differing.filter((item) => drawn(item.name)).map((item) => ({ name: item.name, before: old.get(item.name), after: now.get(item.name) })),
+      equal: [...mapOf(before.artefacts).keys()].filter((name) => drawn(name) && !apart.has(name)),
+    };
+  };
+
   // Lines that were taken out and put in, by the longest common subsequence; a cell is short.
+  const NEAR = 2;
+  const near = (said) => {  // of what is equal only what stands beside a change, as in a unified diff
+    const kept = said.map((_, place) => said.slice(Math.max(0, place - NEAR), place + NEAR + 1).some((line) => line[0] !== " "));
+    const short = [];
+    for (let place = 0; place < said.length; place += 1) {
+      if (kept[place]) { short.push(said[place]); continue; }
+      let left = place;
+      while (left < said.length && !kept[left]) left += 1;
+      short.push(left - place === 1 ? said[place] : `  … ${left - place} equal lines`);
+      place = left - 1;
+    }
+    return short;
+  };
   const lineDiff = (before, after) => {
     const a = before ? before.split("\n") : [], b = after ? after.split("\n") : [];
     if (a.length * b.length > 250000) return [...a.map((line) => `-${line}`), ...b.map((line) => `+${line}`)];
@@ -79,7 +102,7 @@ const mlopskitCompare = (() => {
       else if (j >= b.length || (i < a.length && best[i + 1][j] >= best[i][j + 1])) { said.push(`-${a[i]}`); i += 1; }
       else { said.push(`+${b[j]}`); j += 1; }
     }
-    return said;
+    return near(said);
   };
 
   const code = (before, after) => [...mapOf(before.code).keys()].flatMap((phase) => {
@@ -102,7 +125,7 @@ const mlopskitCompare = (() => {
       phases: readable ? changes(mapOf(before.phases), mapOf(after.phases)).filter((item) => ended(item.before) !== ended(item.after)) : [],
       measures: [...headline(before.headline, after.headline, before.metrics && after.metrics ? before.metrics : [], better), ...measures(before.metrics, after.metrics, better)],
       slices: measures(before.groups, after.groups, better), data: tables(before, after, artefacts), code: code(before, after),
-      figures: artefacts.filter((item) => item.name.endsWith(".svg")),
+      ...figures(before, after, artefacts),
       method: before.testRows && before.testRows === after.testRows ? `${METHOD}; ${SAME_ROWS}` : METHOD,
     };
     for (const name of ["parameters", "source", "environment", "distributions"]) found[name] = changes(mapOf(before[name]), mapOf(after[name]));

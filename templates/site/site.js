@@ -132,7 +132,7 @@
     const text = item === undefined || item === null ? "–" : typeof item === "string" ? item : JSON.stringify(item);
     return /^[0-9a-f]{16}$|^[0-9a-f]{64}$/.test(text) ? text.slice(0, 12) : text;
   };
-  const grid = (heads, lines) => el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "table" }, el("table", {},
+  const grid = (heads, lines, kind = "") => el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "table" }, el("table", { class: kind },
     el("thead", {}, el("tr", {}, ...heads.map(([text, kind]) => el("th", { scope: "col", class: kind || "" }, text)))),
     el("tbody", {}, ...lines.map((cells) => el("tr", {}, ...cells)))));
   const section = (title, ...parts) => el("section", {}, el("h2", {}, title), ...parts);
@@ -148,15 +148,21 @@
     made.append(...children);
     return made;
   };
+  const mark = (one) => Number(one.toPrecision(3)).toString();
   const both = (item) => {
     const known = [...(item.before || []).slice(0, 3), ...(item.after || []).slice(0, 3)].filter((one) => one !== null);
     if (known.length < 2 || Math.max(...known) === Math.min(...known)) return "";
-    const low = Math.min(...known), high = Math.max(...known), x = (one) => 8 + 136 * (one - low) / (high - low);
+    const low = Math.min(...known), high = Math.max(...known), x = (one) => 8 + 156 * (one - low) / (high - low);
     const side = (measured, kind, y) => (!measured || measured[0] === null ? [] : [
       ...(measured[1] === null || measured[2] === null ? [] : [svg("line", { class: kind, x1: x(measured[1]), x2: x(measured[2]), y1: y, y2: y })]),
       svg("circle", { class: kind, cx: x(measured[0]), cy: y, r: 4.5 })]);
-    return svg("svg", { class: "both", viewBox: "0 0 152 34", "aria-hidden": "true" }, ...side(item.before, "b", 9), ...side(item.after, "a", 25));
+    return svg("svg", { class: "both", viewBox: "0 0 172 46", "aria-hidden": "true" },
+      svg("path", { class: "axis", d: "M8 28V32H164V28" }), svg("text", { x: 8, y: 44 }, mark(low)), svg("text", { x: 164, y: 44, class: "end" }, mark(high)),
+      ...side(item.before, "b", 8), ...side(item.after, "a", 21));
   };
+  const key = () => el("p", { class: "key" }, svg("svg", { class: "both", viewBox: "0 0 14 14", "aria-hidden": "true" }, svg("circle", { class: "b", cx: 7, cy: 7, r: 4.5 })), " before ",
+    svg("svg", { class: "both", viewBox: "0 0 14 14", "aria-hidden": "true" }, svg("circle", { class: "a", cx: 7, cy: 7, r: 4.5 })),
+    " after, each with its interval; a row has an axis of its own.");
   const measured = (item) => {
     if (!item) return ["–"];
     const between = item[1] === null || item[2] === null ? "" : `${number(item[1])} to ${number(item[2])}${item[3] === null || item[3] === undefined ? "" : `, n = ${item[3]}`}`;
@@ -165,11 +171,39 @@
   const VERDICTS = { noise: "inside the noise", unknown: "cannot be told" }, TONES = { worse: "bad", better: "good" };
   const measures = (found, parts) => grid(
     [...(parts ? [["slice"], ["group"]] : []), ["metric"], ["before", "num"], ["after", "num"], ["drawn"], ["difference", "num"], ["verdict"]],
-    found.map((item) => [...(parts ? item.where.map((text) => td("", text)) : []), el("th", { scope: "row" }, item.metric),
-      td("num", ...measured(item.before)), td("num", ...measured(item.after)), td("", both(item)),
-      td("num", number(item.difference, true), item.low === null ? "" : el("span", { class: "reason" }, `${number(item.low, true)} to ${number(item.high, true)}`)),
-      td("", el("span", { class: `status ${TONES[item.verdict] || "plain"}` }, VERDICTS[item.verdict] || item.verdict))]));
+    found.map((item) => [...(parts ? item.where.map((text) => td("where", text)) : []), el("th", { scope: "row" }, item.metric),
+      td("num was", ...measured(item.before)), td("num now", ...measured(item.after)), td("drawing", both(item)),
+      td("num by", number(item.difference, true), item.low === null ? "" : el("span", { class: "reason" }, `${number(item.low, true)} to ${number(item.high, true)}`)),
+      td("said", el("span", { class: `status ${TONES[item.verdict] || "plain"}` }, VERDICTS[item.verdict] || item.verdict))]), "measured");
   const lineOf = (text) => el("span", { class: text[0] === "+" ? "plus" : text[0] === "-" ? "minus" : "same" }, `${text}\n`);
+
+  // Figures are loaded when asked for, and as images: nothing of a drawing can run or reach the page.
+  const picture = (figure) => {
+    if (!figure || !/^[0-9a-f]{32}\.svg$/.test(figure[0])) return el("p", { class: "none" }, "not there");
+    const image = el("img", { src: `figures/${figure[0]}`, alt: figure[1] });
+    image.addEventListener("error", () => image.replaceWith(el("p", { class: "none" }, "cannot be loaded")));
+    return image;
+  };
+  const pair = (item, before, after) => {
+    const shown = el("details", { class: "drawn" }, el("summary", {}, item.name, " ", el("span", { class: "reason" }, (item.after || item.before || ["", ""])[1])));
+    shown.addEventListener("toggle", () => {
+      if (shown.open && shown.childElementCount === 1) shown.append(el("div", { class: "pair" },
+        ...[[`Before, ${before}`, item.before], [`After, ${after}`, item.after]].map(([title, figure]) => el("div", {}, el("p", { class: "meta" }, title), picture(figure)))));
+    });
+    return shown;
+  };
+  const figures = (found, before, after) => {
+    if (!found.figures.length && !found.equal.length) return "";
+    const shown = found.figures.map((item) => pair(item, before, after)), one = shown.length === 1;
+    const every = el("button", { type: "button" }, "Show all");
+    every.addEventListener("click", () => {
+      const open = shown.some((item) => !item.open);
+      shown.forEach((item) => { item.open = open; });
+      every.textContent = open ? "Hide all" : "Show all";
+    });
+    return section("Figures", el("p", {}, shown.length ? `${shown.length} ${one ? "figure differs" : "figures differ"} in at least one byte. ` : "No figure differs. ", shown.length > 1 ? every : ""), ...shown,
+      found.equal.length ? el("details", { class: "drawn" }, el("summary", {}, `${found.equal.length} equal in both`), list(found.equal)) : "");
+  };
 
   const outcome = (found) => {
     const [tone, title] = found.worsened.length ? ["no", "Something got worse"] : !found.readable ? ["unknown", "Not fully compared"]
@@ -195,9 +229,9 @@
         found.problems.length ? el("div", {}, el("h3", {}, "Not compared"), list(found.problems)) : ""),
       found.criteria.length ? section("Acceptance criteria", el("ul", {}, ...found.criteria.map((item) => el("li", {}, el("strong", {}, item.name),
         `: ${item.before.replace("not-met", "not met")} → ${item.after.replace("not-met", "not met")} `, el("span", { class: "reason" }, item.reason))))) : "",
-      found.measures.length ? section("Metrics", el("p", {}, `Interval of a difference: ${found.method}.`), measures(found.measures, false)) : "",
+      found.measures.length ? section("Metrics", el("p", {}, `Interval of a difference: ${found.method}.`), key(), measures(found.measures, false)) : "",
       found.slices.length ? section("Slices that got worse", el("p", {}, `${worse.length} of ${found.slices.length} measures of slices and groups are worse beyond noise. Among so many some are by chance, so they don't decide the outcome.`),
-        worse.length ? measures(worse, true) : "") : "",
+        ...(worse.length ? [key(), measures(worse, true)] : [])) : "",
       changed("Phases", found.phases, "phase"), changed("Parameters", found.parameters, "parameter"), changed("Source of the data", found.source, "source"),
       found.data.length ? section("Data", grid([["artefact"], ["content before"], ["content after"], ["rows before", "num"], ["rows after", "num"], ["columns"]], found.data.map((item) => [
         el("th", { scope: "row" }, item.name), td("", el("code", {}, short(item.before))), td("", el("code", {}, short(item.after))), td("num", short(item.rows[0])), td("num", short(item.rows[1])),
@@ -205,9 +239,17 @@
       changed("Environment", found.environment, "part"), changed("Distributions", found.distributions, "distribution"),
       found.code.length ? section("Code", ...found.code.flatMap((item) => [el("h3", {}, `${item.phase}, cell ${item.cell}: ${item.kind}`),
         item.lines.length ? el("pre", { tabindex: "0" }, el("code", {}, ...item.lines.map(lineOf))) : ""]).filter(Boolean)) : "",
-      found.figures.length ? section("Figures that differ", el("p", {}, "They are drawn in the two reports linked above."), list(found.figures.map((item) => item.name))) : "",
+      figures(found, before.name, after.name),
     ];
-    get("compared").replaceChildren(...parts.filter(Boolean));
+    const [first, ...others] = parts.filter(Boolean);
+    first.append(el("p", { class: "jumps", role: "navigation", "aria-label": "Parts of the comparison" }, ...others.map(jump)));
+    get("compared").replaceChildren(first, ...others);
+  };
+  const jump = (part) => {  // a button, because a link would take the state out of the address
+    const heading = part.querySelector("h2"), button = el("button", { type: "button" }, heading.textContent);
+    heading.setAttribute("tabindex", "-1");
+    button.addEventListener("click", () => { heading.scrollIntoView(); heading.focus({ preventScroll: true }); });
+    return button;
   };
   const message = (text) => {
     const back = el("button", { type: "button", id: "back" }, "← All runs");

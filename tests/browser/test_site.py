@@ -166,7 +166,7 @@ def test_a_comparison_shows_lines_rows_columns_and_what_is_inside_the_noise(brow
     page.locator(".sides > div", has_text=f"Before{NEW}").wait_for()
     assert "metric" not in page.locator(".verdict").inner_text()
     page.get_by_role("button", name="All runs").click()
-    assert page.locator("table.runs").is_visible()
+    page.locator("table.runs").wait_for()
     quiet = compared(browser, site, OLD, MIDDLE).page
     assert "3 of 3 measures differ inside the noise" in quiet.locator(".verdict").inner_text()
 

@@ -30,12 +30,6 @@ def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", *arguments], cwd=cwd, capture_output=True, text=True, env=environment)
 
 
-def new_project(folder: Path, example: str) -> Path:
-    done = command("mlopskit", "new", example, "--example", example, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / example
-
-
 def run(project: Path, *arguments: str) -> Path:
     done = command("mlopskit", "run", *arguments, cwd=project)
     assert done.returncode in {0, 3, 4}, done.stdout[-3000:] + done.stderr[-3000:]
@@ -74,10 +68,10 @@ def one_worker(example: str) -> Any:
 
 
 @pytest.fixture(scope="module", params=[one_worker("income"), one_worker("mortgage"), one_worker("digits")])
-def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def finished(request: pytest.FixtureRequest, example: Any) -> tuple[Path, Path]:
     """A project made and run by the commands of the README, and the folder of its run."""
-    project = new_project(tmp_path_factory.mktemp("examples"), str(request.param))
-    return project, run(project)
+    made: tuple[Path, Path] = example(request.param)
+    return made
 
 
 only_income = pytest.mark.parametrize("finished", [one_worker("income")], indirect=True)

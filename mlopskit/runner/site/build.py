@@ -15,6 +15,7 @@ from mlopskit.runner import marks
 from mlopskit.runner.catalogue import list_folders
 from mlopskit.runner.site import pages, state
 from mlopskit.runner.site.details import Shapes, details_of, script_of
+from mlopskit.runner.site.drawings import Drawings
 from mlopskit.runner.site.entries import COPIED, Entry, entry_of, fingerprint
 from mlopskit.runner.site.reading import Reading
 from mlopskit.runner.site.state import Known
@@ -78,13 +79,14 @@ def build(runs: Path, into: Path, *, prune: bool = False) -> Built:
 def _build(runs: Path, into: Path, *, prune: bool) -> Built:
     before, maker = state.load(into), pages.maker()
     shapes: Shapes = {}
+    drawings = Drawings.open(into)
     after: dict[str, Known] = {}
     built: list[str] = []
     for folder in list_folders(runs):
         name, place = folder.name, into / "runs" / folder.name
         made_from, known = f"{maker} {fingerprint(folder)}", before.get(folder.name)
-        if known is None or known.made_from != made_from or not known.stands(place):
-            known = _one(folder, place, made_from=made_from, shapes=shapes)
+        if known is None or known.made_from != made_from or not known.stands(place, drawings.there):
+            known = _one(folder, place, made_from=made_from, shapes=shapes, drawings=drawings)
             built.append(name)
         after[name] = known
     gone = tuple(sorted(set(before) - set(after)))
@@ -95,14 +97,16 @@ def _build(runs: Path, into: Path, *, prune: bool) -> Built:
     if prune:
         for name in gone:
             shutil.rmtree(into / "runs" / name, ignore_errors=True)
+    drawings.sweep(*({name for known in shelf.values() for name in known.figures} for shelf in (before, after)))
     kept = tuple(name for name in after if name not in built and name not in gone)
     return Built(into / INDEX, tuple(built), kept, () if prune else gone, gone if prune else ())
 
 
-def _one(folder: Path, place: Path, *, made_from: str, shapes: Shapes) -> Known:
+def _one(folder: Path, place: Path, *, made_from: str, shapes: Shapes, drawings: Drawings) -> Known:
     """Make the pages of one run."""
     run = Reading.open(folder)
-    entry, details = entry_of(run), script_of(details_of(run, shapes=shapes))
+    entry, figures = entry_of(run), drawings.of_run(run)
+    details = script_of({**details_of(run, shapes=shapes), "figures": figures})
     place.mkdir(parents=True, exist_ok=True)
     for name in entry.files:
         _copy(folder / name, place / name)
@@ -110,7 +114,8 @@ def _one(folder: Path, place: Path, *, made_from: str, shapes: Shapes) -> Known:
     state.put(place / INDEX, pages.of_run(entry, run))
     kept = (*entry.files, DETAILS, INDEX)
     _sweep(place, kept)
-    return Known(made_from, entry, {name: (place / name).stat().st_size for name in kept})
+    sizes = {name: (place / name).stat().st_size for name in kept}
+    return Known(made_from, entry, sizes, drawings.sizes({name for name, _ in figures.values()}))
 
 
 def _sweep(place: Path, kept: tuple[str, ...]) -> None:

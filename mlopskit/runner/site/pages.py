@@ -25,7 +25,7 @@ from mlopskit.runner.site.entries import Entry
 from mlopskit.runner.site.reading import Reading
 from mlopskit.share import share
 
-_FORMAT = 1
+_FORMAT = 2
 _CARDS = {"report.html": "Report", "model_card.html": "Model card", "data_card.html": "Data card"}
 _WORDS = {"damaged": ("bad", "✗", "damaged")}
 
@@ -110,9 +110,10 @@ def _page(template: str, *, script: str, **values: Any) -> str:
 
 
 def content_security_policy(style: str, script: str) -> str:
-    """Return the policy of a page: of scripts and styles only ours, by hash; what runs are compared by, from the site.
+    """Return the policy of a page: scripts and styles only ours, by hash; what runs are compared by, from the site.
 
-    ``file:`` stands beside ``'self'`` because not every browser counts a file on the same disk as such.
+    ``file:`` stands beside ``'self'`` because not every browser counts a file on the same disk as such; ``data:`` is
+    for the icon, which is empty, so that a browser asks the host for none.
 
     Examples
     --------
@@ -120,7 +121,9 @@ def content_security_policy(style: str, script: str) -> str:
     "default-src 'none'; style-src 'sha256-47DEQ"
     """
     allowed = f"default-src 'none'; style-src '{_hashed(style)}'; font-src data:; base-uri 'none'; form-action 'none'"
-    return f"{allowed}; script-src 'self' file: '{_hashed(script)}'" if script else allowed
+    if not script:
+        return allowed
+    return f"{allowed}; script-src 'self' file: '{_hashed(script)}'; img-src 'self' file: data:"
 
 
 def _hashed(text: str) -> str:

@@ -7,9 +7,10 @@ empty and has no such file is not a site, and is left alone.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +19,25 @@ from mlopskit.errors import RunError
 from mlopskit.runner.site.entries import Entry
 
 FILE = "mlopskit-site.json"
+LETTERS = 32
 _VERSION = 1
+_FIGURE = re.compile(rf"[0-9a-f]{{{LETTERS}}}\.svg")
 
 
 @dataclass(frozen=True)
 class Known:
-    """A run as the site has it: by what it was made, what the index says, and the sizes of its files."""
+    """A run as the site has it: by what it was made, what the index says, and the sizes of its files and figures."""
 
     made_from: str
     entry: Entry
     sizes: Mapping[str, int]
+    figures: Mapping[str, int] = field(default_factory=dict)
 
-    def stands(self, folder: Path) -> bool:
-        """Tell whether every file is there, of the size that was written."""
+    def stands(self, folder: Path, figures: Mapping[str, int]) -> bool:
+        """Tell whether every file is there, of the size that was written; `figures` are those that the site has."""
         with suppress(OSError):
-            return all((folder / name).stat().st_size == size for name, size in self.sizes.items())
+            whole = all((folder / name).stat().st_size == size for name, size in self.sizes.items())
+            return whole and all(figures.get(name) == size for name, size in self.figures.items())
         return False
 
 
@@ -69,15 +74,32 @@ def is_name(name: str) -> bool:
     return name not in ("", ".", "..") and Path(name).name == name and "\\" not in name
 
 
+def is_figure(name: str) -> bool:
+    """Tell whether a name is that of a figure, and leads nowhere else.
+
+    Examples
+    --------
+    >>> is_figure("0" * 32 + ".svg"), is_figure("../index.html")
+    (True, False)
+    """
+    return _FIGURE.fullmatch(name) is not None
+
+
 def _known(item: Mapping[str, Any]) -> Known:
     sizes = {str(name): int(size) for name, size in item["sizes"].items() if is_name(name)}
-    return Known(str(item["made_from"]), Entry.from_dict(item["entry"]), sizes)
+    figures = {name: int(size) for name, size in item.get("figures", {}).items() if is_figure(name)}
+    return Known(str(item["made_from"]), Entry.from_dict(item["entry"]), sizes, figures)
 
 
 def save(folder: Path, known: Mapping[str, Known]) -> None:
     """Write what the site has, whole or not at all."""
     runs = {
-        name: {"made_from": item.made_from, "entry": item.entry.as_dict(), "sizes": dict(item.sizes)}
+        name: {
+            "made_from": item.made_from,
+            "entry": item.entry.as_dict(),
+            "sizes": dict(item.sizes),
+            "figures": dict(item.figures),
+        }
         for name, item in sorted(known.items())
     }
     put(folder / FILE, json.dumps({"version": _VERSION, "runs": runs}))  # ASCII: a name may be no text
