@@ -12,7 +12,7 @@ BLUR = 2
 """Pixels around each that are averaged first: the edge of a letter is not drawn alike on every machine."""
 THRESHOLD = 28
 """How far, of 255, a colour has to be off before a pixel counts as another one; fewer colours alone stay far below."""
-TOLERANCE = 0.003
+TOLERANCE = 0.01
 """Share of pixels that may differ: about what one line of text covers."""
 
 
