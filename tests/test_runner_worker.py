@@ -141,7 +141,7 @@ def test_a_phase_that_cannot_be_shown_stops_no_run(tmp_path: Path) -> None:
     with Ahead(tmp_path / "nothing here") as ahead:
         ahead.ended("one")
         ahead.ended("two")
-    assert json.dumps(list(tmp_path.iterdir())) == "[]"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_fault_while_a_phase_is_made_ready_is_told_in_its_turn(

@@ -98,6 +98,7 @@ def run(
     folder = project_folder(project)
     with ExitStack() as stack:
         server = None if cold or explain else stack.enter_context(_server())
+        # Imported here, while the server already imports for the kernels.
         from mlopskit.cli.progress import listener
         from mlopskit.runner import Choice, plan
         from mlopskit.runner.grid import points

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -181,8 +181,9 @@ class ForkServer:
                 start_new_session=True,  # Ctrl-C in the terminal is the runner's to handle
             )
         self._children: dict[int, ForkedProcess] = {}
-        self._asked: dict[int, queue.SimpleQueue[ForkedProcess | None]] = {}
-        self._is_over = False
+        self._asked: dict[int, queue.SimpleQueue[ForkedProcess | None]] = {}  # those that wait for their answer
+        self._numbers = count()
+        self._was_asked = self._is_over = False
         self._lock = threading.Lock()
         threading.Thread(target=self._listen, name="fork server", daemon=True).start()
 
@@ -234,7 +235,7 @@ class ForkServer:
         """
         answer: queue.SimpleQueue[ForkedProcess | None] = queue.SimpleQueue()
         with self._lock:
-            number = len(self._asked)
+            number, self._was_asked = next(self._numbers), True
             self._asked[number] = answer
             if self._is_over:
                 answer.put(None)
@@ -253,7 +254,7 @@ class ForkServer:
         """End the server and every kernel that is left."""
         with contextlib.suppress(OSError):
             self._channel.shutdown(socket.SHUT_RDWR)
-        if not self._asked:  # bad input was refused: nobody waits until it has imported everything
+        if not self._was_asked:  # bad input was refused: nobody waits until it has imported everything
             self._process.kill()
         try:
             self._process.wait(timeout=10)
@@ -268,7 +269,7 @@ class ForkServer:
                 answer = json.loads(message)
                 if "pid" in answer:
                     child = self._children[answer["pid"]] = ForkedProcess(answer["pid"])
-                    self._asked[answer["request"]].put(child)
+                    self._asked.pop(answer["request"]).put(child)
                 else:
                     self._children.pop(answer["ended"]).end(answer["status"], answer["peak_kb"])
         for child in self._children.values():
