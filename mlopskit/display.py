@@ -180,6 +180,8 @@ class Table:
         Column → heading, where the name alone would not tell a newcomer.
     caption : str
         One line above the table.
+    where : str
+        Where the rows are that are not shown.
     """
 
     frame: pd.DataFrame
@@ -187,6 +189,7 @@ class Table:
     digits: int
     headings: Mapping[str, str]
     caption: str
+    where: str = "in the artefact"
 
     def __repr__(self) -> str:
         return self.frame.head(self.rows).to_string(index=False)
@@ -200,7 +203,7 @@ class Table:
         body = "".join(f"<tr>{''.join(map(_cell, line, aligned))}</tr>" for line in lines)
         caption = f"<caption{_CAPTION}>{html.escape(self.caption)}</caption>" if self.caption else ""
         rest = len(self.frame) - len(shown)
-        after = f"and {rest:,} more rows in the artefact" if rest > 0 else "" if len(shown) else "no rows"
+        after = f"and {rest:,} more rows {self.where}" if rest > 0 else "" if len(shown) else "no rows"
         more = f'<p class="mlopskit-more">{after}</p>' if after else ""
         whole = f"{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
         return f'<table class="mlopskit-table">{whole}</table>{more}'
@@ -218,10 +221,11 @@ def table(
     digits: int = 3,
     headings: Mapping[str, str] | None = None,
     caption: str = "",
+    where: str = "in the artefact",
 ) -> Table:
     """Show a DataFrame as a `Table`, all of its columns or those named."""
     chosen = frame.loc[:, list(columns)] if columns is not None else frame
-    return Table(chosen, rows, digits, headings or {}, caption)
+    return Table(chosen, rows, digits, headings or {}, caption, where)
 
 
 def format_value(value: Any, *, digits: int = 3) -> str:

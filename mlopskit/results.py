@@ -21,7 +21,6 @@ _FALLING = ("score", "error_test", "error", "difference", "ece")
 """Columns that are worst where they are largest, the first that a table has counts."""
 _OUTCOMES = ("issue", "could not check", "not applicable", "passed")
 _LEFT_OUT = {"status": "cannot-be-estimated", "group": "overall"}
-_INTERNAL = "in the artefact"
 
 
 class Results(pd.DataFrame):
@@ -114,7 +113,7 @@ class Results(pd.DataFrame):
         shown = _plain(self)
         if shown is None:
             return str(pd.DataFrame(self).to_html(max_rows=ROWS))
-        return table(_written(shown), rows=ROWS)._repr_html_().replace(_INTERNAL, "not shown")
+        return table(_written(shown), rows=ROWS, where="not shown")._repr_html_()
 
 
 def _by_outcome(outcomes: pd.Series[Any]) -> pd.Series[Any]:

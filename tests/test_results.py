@@ -100,6 +100,7 @@ def test_it_is_shown_short_escaped_and_says_how_many_are_left() -> None:
     assert "<script>" not in shown
     assert "0.123<" in shown
     assert "and 5 more rows not shown" in shown
+    assert "in the artefact" in Results({"group": ["in the artefact"]})._repr_html_(), "data are shown as they are"
     assert repr(table).splitlines()[-1] == "… and 5 more rows"
     assert "0.123456" not in repr(table)
 
