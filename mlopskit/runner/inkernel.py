@@ -1,13 +1,15 @@
-"""What a kernel of the runner does otherwise than one started by hand: it loses no output and leaves no children.
+"""What a kernel of the runner does otherwise than one started by hand: no output is lost, no child left, no end missed.
 
 An IPython extension that every kernel loads, forked or started cold. ZeroMQ drops what a kernel publishes faster than
 its reader takes it, the word that the cell is done included; with `zmq.XPUB_NODROP` it waits instead. And where a
 kernel polls whether its parent still lives, it ends alone and leaves the processes that it started; here they end
-with it, those in sessions of their own included.
+with it, those in sessions of their own included. And where it is asked to leave, its control thread may still be about
+to flush the output whose thread the main thread has just stopped: it would wait for ever; here it is waited for first.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -21,12 +23,14 @@ NAME = __name__
 """What the kernel's command line calls this extension."""
 
 _SECONDS = 0.5
+_SECONDS_TO_FINISH = 5
 
 
 def load_ipython_extension(shell: Any) -> None:
     """Prepare the kernel that this shell belongs to; IPython calls it by this name."""
     published = shell.kernel.iopub_thread
     published.schedule(lambda: _keep_everything(published.socket))
+    atexit.register(_finish, shell.kernel.parent.control_thread)  # called before what ipykernel registered earlier
     parent = int(os.environ.get("JPY_PARENT_PID") or 0)
     forked = "mlopskit.runner.forkserver" in sys.orig_argv  # its server looks after it
     if hasattr(os, "killpg") and parent > 1 and not forked:
@@ -38,6 +42,11 @@ def _keep_everything(socket: Any) -> None:
     import zmq
 
     socket.setsockopt(zmq.XPUB_NODROP, 1)
+
+
+def _finish(control: Any) -> None:
+    control.stop()
+    control.join(timeout=_SECONDS_TO_FINISH)
 
 
 def _end_with(parent: int, mark: str) -> None:

@@ -16,13 +16,13 @@ papermill.execute_notebook("notebooks/1_many.ipynb", "executed.ipynb", progress_
 """
 
 OURS = """
+import tempfile
 from pathlib import Path
 from mlopskit.runner.warm import ForkServer, kernel_statements
 with ForkServer(kernel_statements()) as server:  # as `mlopskit run` does
     from mlopskit.runner import Phase
     from mlopskit.runner.execution import Order, execute_phase
-    run = Path.cwd() / "runs" / "one"
-    run.mkdir(parents=True)
+    run = Path(tempfile.mkdtemp(dir=Path.cwd()))  # each round has its own
     endings = []
     execute_phase(Order(Phase("many", "notebooks/1_many.ipynb"), Path.cwd(), run, server=server), endings.append)
 assert endings[0].executed == endings[0].cells, endings
