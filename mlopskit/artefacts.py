@@ -163,6 +163,9 @@ def _plain_scalar(value: Any) -> Any:
     return str(value)
 
 
+_ZIP_BEGINS = 1980
+
+
 def _write_table(value: Any, path: Path) -> None:
     value.to_parquet(path, index=False)
 
@@ -170,6 +173,11 @@ def _write_table(value: Any, path: Path) -> None:
 def _write_model(value: Any, path: Path) -> None:
     from skops import io as skops_io
 
+    if (now := dt.datetime.now().astimezone()).year < _ZIP_BEGINS:
+        raise MlopskitError(
+            f"The clock of this machine says {now:%Y-%m-%d}, and the file of a model is a zip archive, which knows "
+            f"no time before {_ZIP_BEGINS}. Set the clock, then run again."
+        )
     # Trees are mostly repeated numbers: deflated they take a quarter of the room for a tenth of a second.
     skops_io.dump(value, path, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
 

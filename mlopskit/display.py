@@ -9,20 +9,36 @@ from __future__ import annotations
 import html
 import io
 import re
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlopskit.lettering import lay_out
+from mlopskit.narrow import fitted, legible, roomy, undone
 from mlopskit.svg import INK, tidy
+from mlopskit.written import format_column, format_value
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
+
+__all__ = [
+    "PALETTE",
+    "Chart",
+    "Note",
+    "Table",
+    "chart",
+    "colour",
+    "figure",
+    "format_value",
+    "label_axes",
+    "note",
+    "table",
+    "without_page_styles",
+]
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 """Okabe and Ito's colours, dark ones first: told apart by colour-blind readers, legible on white and on black."""
@@ -44,7 +60,8 @@ _TONES = {
     "warning": "var(--jp-warn-color1,#f57c00)", "bad": "var(--jp-error-color1,#d32f2f)",
 }  # fmt: skip
 _LINE = ' style="margin:0 0 .4em"'
-_CAPTION = ' style="text-align:left;padding:0 .5em .4em"'
+# A wide table is scrolled, its words are not, nor are they on a phone beside JupyterLab's bars.
+_CAPTION = ' style="text-align:left;padding:0 .5em .4em;max-width:min(52em,100vw - 10em)"'
 
 
 def _note_style(tone: str) -> str:
@@ -52,11 +69,18 @@ def _note_style(tone: str) -> str:
     return f' style="border-left:4px solid {ink};padding:.4em .8em .1em;margin:.2em 0;max-width:52em"'
 
 
+# A notebook has no script of ours either: rows of a table that it holds and does not show wait for the report, which
+# shows them on demand; so there is one sentence for the notebook, and one for the report where rows are still missing.
+_MORE, _HIDDEN = '<p class="mlopskit-more">', '<p class="mlopskit-more" hidden>'
+_WAITING, _FOLDED = "<tr hidden>", '<p class="mlopskit-more mlopskit-folded">'
+
+
 def without_page_styles(text: str) -> str:
-    """Take out of `text` the styles that stand in for a style sheet in notebooks, for pages that have one."""
+    """Take out of `text` what stands in for a style sheet and a script in notebooks, for pages that have them."""
     for style in (_LINE, _CAPTION, *map(_note_style, _TONES)):
         text = text.replace(style, "")
-    return text
+    text = re.sub(f"{_FOLDED}[^<]*</p>", "", undone(text))
+    return text.replace(_WAITING, "<tr>").replace(_HIDDEN, _MORE)
 
 
 @dataclass(frozen=True)
@@ -84,7 +108,8 @@ class Chart:
         return f"Chart: {self.alt}"
 
     def _repr_html_(self) -> str:
-        return f'<figure class="mlopskit-chart" style="margin:0;max-width:100%">{self.svg}</figure>'
+        style = "margin:0;max-width:100%;overflow-x:auto"
+        return f'<figure class="mlopskit-chart" style="{style}">{legible(self.svg)}</figure>'
 
 
 def figure(*, width: float = 6.4, height: float = 3.4, **subplots: Any) -> tuple[Figure, Any]:
@@ -124,44 +149,15 @@ def label_axes(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None
 def chart(made: Figure, *, alt: str) -> Chart:
     """Turn a figure into a `Chart`: same figure, same bytes."""
     import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.StringIO()
     with mpl.rc_context(_STYLE):
         for axis in made.axes:
             if (legend := axis.get_legend()) is not None:  # its white box would stay white on a dark page
                 legend.set_frame_on(False)
-        canvas: Any = FigureCanvasSVG(made)  # lay out with the measures that will be drawn with
-        measuring: Any = made
-        renderer = measuring._get_renderer()
-        canvas.get_renderer = lambda: renderer  # one for all: it remembers how wide texts are
-        _lay_out(made)
-        if _fit_labels(made):
-            _lay_out(made)
-        made.set_layout_engine(None)  # or saving would draw everything once more, only to lay it out
+        lay_out(made)
         made.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return Chart(tidy(buffer.getvalue(), alt), alt)
-
-
-def _lay_out(made: Figure) -> None:
-    if (engine := made.get_layout_engine()) is not None:
-        engine.execute(made)
-
-
-def _fit_labels(made: Figure, *, suspicious: int = 28) -> bool:
-    """Break titles and x labels that would reach beyond the figure into lines, and tell whether there were any."""
-    found: list[Any] = [artist for axis in made.axes for artist in (axis.xaxis.label, *axis.get_children())]
-    texts: list[Text] = [artist for artist in found if hasattr(artist, "get_text")]
-    long = [text for text in texts if len(text.get_text()) > suspicious and text.get_rotation() == 0]
-    changed = False
-    for text in long:
-        box = text.get_window_extent()
-        over = max(box.x1 - made.bbox.width, -box.x0) * (1 if text.get_horizontalalignment() == "left" else 2)
-        if over > 0:
-            kept = int(len(text.get_text()) * max(1 - over / box.width, 0.2)) - 1
-            text.set_text("\n".join(textwrap.wrap(text.get_text(), max(kept, 12))))
-            changed = True
-    return changed
 
 
 @dataclass(frozen=True)
@@ -174,6 +170,8 @@ class Table:
         The whole table, for further work by hand.
     rows : int
         How many rows are shown.
+    held : int
+        How many rows are in the page: those beyond `rows` a report shows on demand, a notebook says where they are.
     digits : int
         Decimals of floating-point columns.
     headings : mapping
@@ -190,27 +188,34 @@ class Table:
     headings: Mapping[str, str]
     caption: str
     where: str = "in the artefact"
+    held: int = 0
 
     def __repr__(self) -> str:
         return self.frame.head(self.rows).to_string(index=False)
 
     def _repr_html_(self) -> str:
-        shown = self.frame.head(self.rows)
-        columns = [_column(shown.iloc[:, place], digits=self.digits) for place in range(shown.shape[1])]
-        aligned = [_align(_is_number(shown.iloc[:, place])) for place in range(shown.shape[1])]
-        head = "".join(map(self._heading, shown.columns, aligned))
-        lines = zip(*columns, strict=True)
-        body = "".join(f"<tr>{''.join(map(_cell, line, aligned))}</tr>" for line in lines)
+        held = self.frame.head(max(self.rows, self.held))
+        columns = [format_column(held.iloc[:, place], digits=self.digits) for place in range(held.shape[1])]
+        aligned = [_align(_is_number(held.iloc[:, place])) for place in range(held.shape[1])]
+        names = [self.headings.get(str(column), str(column).replace("_", " ")) for column in held.columns]
+        shown = [column[: self.rows] for column in columns]
+        head = "".join(map(_heading, names, map(roomy, aligned, shown)))
+        attribute, sheet = fitted(names, shown)
+        lines = [f"{''.join(map(_cell, line, aligned))}</tr>" for line in zip(*columns, strict=True)]
+        body = "".join(f"{'<tr>' if place < self.rows else _WAITING}{line}" for place, line in enumerate(lines))
         caption = f"<caption{_CAPTION}>{html.escape(self.caption)}</caption>" if self.caption else ""
-        rest = len(self.frame) - len(shown)
-        after = f"and {rest:,} more rows {self.where}" if rest > 0 else "" if len(shown) else "no rows"
-        more = f'<p class="mlopskit-more">{after}</p>' if after else ""
         whole = f"{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-        return f'<table class="mlopskit-table">{whole}</table>{more}'
+        return f'{sheet}<table class="mlopskit-table"{attribute}>{whole}</table>{self._more(len(held))}'
 
-    def _heading(self, column: Any, align: str) -> str:
-        words = self.headings.get(str(column), str(column).replace("_", " "))
-        return f'<th scope="col"{align}>{html.escape(words)}</th>' if words.strip() else "<td></td>"
+    def _more(self, held: int) -> str:
+        """Say how many rows are not shown, and where they are."""
+        rest, beyond = len(self.frame) - min(held, self.rows), len(self.frame) - held
+        told = {_FOLDED: rest, _HIDDEN: beyond} if rest > beyond else {_MORE: rest}
+        words = "".join(
+            f"{tag}and {rows:,} more {'rows' if rows > 1 else 'row'} {html.escape(self.where)}</p>"
+            for tag, rows in told.items() if rows
+        )  # fmt: skip
+        return words if held else f"{_MORE}no rows</p>"
 
 
 def table(
@@ -222,49 +227,15 @@ def table(
     headings: Mapping[str, str] | None = None,
     caption: str = "",
     where: str = "in the artefact",
+    held: int = 0,
 ) -> Table:
     """Show a DataFrame as a `Table`, all of its columns or those named."""
     chosen = frame.loc[:, list(columns)] if columns is not None else frame
-    return Table(chosen, rows, digits, headings or {}, caption, where)
+    return Table(chosen, rows, digits, headings or {}, caption, where, held)
 
 
-def format_value(value: Any, *, digits: int = 3) -> str:
-    """Write one value for a reader.
-
-    Examples
-    --------
-    >>> format_value(0.12345), format_value(1234567), format_value(float("nan")), format_value(True)
-    ('0.123', '1,234,567', '–', 'yes')
-    """
-    if value is None:
-        return "–"
-    if isinstance(value, float | np.floating) and not np.isfinite(value):
-        return "–" if np.isnan(value) else ("∞" if value > 0 else "−∞")
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if isinstance(value, int | np.integer):
-        return f"{value:,}"
-    if isinstance(value, float | np.floating):
-        return f"{value:,.0f}" if abs(float(value)) >= 10_000 else f"{value:.{digits}f}"
-    text = str(value)
-    return "–" if text in {"nan", "NaT", "<NA>"} else text
-
-
-def _column(column: pd.Series[Any], *, digits: int) -> list[str]:
-    """Write a column alike throughout: whole numbers without decimals, and below 10,000 (years) without commas."""
-    values = column.tolist()
-    finite = [value for value in values if isinstance(value, float) and np.isfinite(value)]
-    whole = column.dtype.kind == "f" and bool(finite) and all(value.is_integer() for value in finite)
-    if whole:
-        values = [int(value) if np.isfinite(value) else value for value in values]
-    written = [format_value(value, digits=digits) for value in values]
-    if column.name in ("p_value", "adjusted") and column.dtype.kind == "f":  # no p value is 0
-        least = 10**-digits
-        written = [f"< {least:.{digits}f}" if p < least else text for p, text in zip(values, written, strict=True)]
-    if whole or column.dtype.kind in "iu":
-        small = all(len(text.lstrip("-").replace(",", "")) < 5 for text in written)
-        return [text.replace(",", "") for text in written] if small else written
-    return written
+def _heading(words: str, align: str) -> str:
+    return f'<th scope="col"{align}>{html.escape(words)}</th>' if words.strip() else "<td></td>"
 
 
 def _cell(text: str, align: str) -> str:

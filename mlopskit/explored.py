@@ -6,6 +6,7 @@ sentences: these are templates, which either fills in. Nothing here is computed 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +25,7 @@ ORDERS = {
 COLUMNS = [
     "slice", "origin", "level", "n", "share", "error", "times", "score", "n_test", "error_test", "error_rest",
     "p_value", "adjusted", "power", "confirmed", "status", "same_rows", "overlapping",
+    "majority", "conditions",
 ]  # fmt: skip
 AND = " and "
 
@@ -48,6 +50,10 @@ AT = "Threshold {threshold}{own}: {rate} is {overall} overall"
 OWN = " (the model’s own)"
 BETWEEN = ", from {low} for {column} = {lowest} to {high} for {highest}"
 TOO_FEW = "too few: {rows}"
+CALLED = ("selection_rate", "recall", "false_positive_rate")
+"""Rates that one answer for everybody has alike in each group."""
+
+GUESS = "One answer for everybody, the majority guess, has a {rate} of {guess} in every group, whatever the threshold."
 
 
 def joined(found: Sequence[Row], confirmed: Sequence[Row]) -> list[dict[str, Any]]:
@@ -63,7 +69,8 @@ def joined(found: Sequence[Row], confirmed: Sequence[Row]) -> list[dict[str, Any
     Returns
     -------
     list of dict
-        One a slice with `COLUMNS`, worst first by score; what was not computed is None.
+        One a slice with `COLUMNS`, worst first by score; what was not computed is None. ``conditions`` is a list;
+        ``majority``, what guessing errs in the slice, is of test rows where these were tested.
 
     Examples
     --------
@@ -80,6 +87,7 @@ def joined(found: Sequence[Row], confirmed: Sequence[Row]) -> list[dict[str, Any
         for name, empty in (("origin", "searched"), ("same_rows", ""), ("overlapping", ""), ("status", "not tested")):
             made[name] = empty if made[name] is None else str(made[name])
         made["confirmed"] = made["confirmed"] is True
+        made["conditions"] = conditions_of(str(made["slice"]), level=made["level"], told=made["conditions"])
     return sorted(rows, key=_by_score)
 
 
@@ -89,13 +97,54 @@ def _by_score(row: Row) -> tuple[bool, float]:
     return (not known, -float(score) if known else 0.0)
 
 
-def described_by(names: Iterable[str]) -> list[str]:
-    """Return the columns that slices in words are described by.
+def conditions_of(name: str, *, level: Any = None, told: Any = None) -> list[str]:
+    """Return the conditions of a slice in words; a value may hold the word that joins them.
+
+    Parameters
+    ----------
+    name : str
+        The slice in words.
+    level : int, optional
+        How many conditions it has; a declared group has one.
+    told : str, optional
+        Its conditions as JSON, as the artefact ``slices`` holds them. In tables that do not tell, what names no column
+        belongs to the value before it.
 
     Examples
     --------
-    >>> described_by(["town = a and sex = f", "town = b"])
+    >>> conditions_of("taste = rock and roll and sex = f")
+    ['taste = rock and roll', 'sex = f']
+    """
+    parts = _listed(told)
+    if AND.join(parts) == name:
+        return parts
+    if level == 1:
+        return [name]
+    first, *others = name.split(AND)
+    parts = [first]
+    for part in others:
+        if " = " in part:
+            parts.append(part)
+        else:
+            parts[-1] += AND + part
+    return parts
+
+
+def _listed(told: Any) -> list[str]:
+    try:
+        parts = json.loads(told)
+    except (TypeError, ValueError):
+        return []
+    return [str(part) for part in parts] if isinstance(parts, list) else []
+
+
+def described_by(slices: Iterable[str | Sequence[str]]) -> list[str]:
+    """Return the columns that slices are described by, each in words or as its conditions.
+
+    Examples
+    --------
+    >>> described_by(["town = a and sex = f", ["town = b and c = d"]])
     ['sex', 'town']
     """
-    parts = [part for name in names for part in str(name).split(AND)]
+    parts = [part for one in slices for part in (conditions_of(one) if isinstance(one, str) else one)]
     return sorted({part.partition(" = ")[0] for part in parts if " = " in part})

@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,18 @@ def portable(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: portable(item) for key, item in value.items()}
     return [portable(item) for item in value] if isinstance(value, list) else value
+
+
+def as_declared(parameter: Parameter, value: Any) -> Any:
+    """Read a value that `portable` wrote: infinities and NaN are text there."""
+    if isinstance(value, list):
+        return [as_declared(replace(parameter, type=parameter.item or "str", item=""), item) for item in value]
+    return float(value) if parameter.type == "float" and isinstance(value, str) else value
+
+
+def spelled(value: Any) -> str:
+    """Write a value so that only equal ones of equal type read the same: Python takes 1, 1.0 and True for equal."""
+    return json.dumps(value, sort_keys=True)
 
 
 def notebook_parameters(path: Path) -> list[Parameter]:

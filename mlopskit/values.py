@@ -97,6 +97,10 @@ def _bool(value: Any) -> bool:
 
 def _str(value: Any) -> str:
     if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("holds bytes that are no UTF-8 text") from None
         return str(value)
     raise _wrong(value, "text")
 

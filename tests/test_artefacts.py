@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import re
 import subprocess
@@ -20,6 +21,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 from mlopskit import artefacts
 from mlopskit.display import Chart
+from mlopskit.errors import MlopskitError
 from mlopskit.model import ColumnBaseline, LinearBaseline, MajorityBaseline, RuleBaseline
 
 ESTIMATORS = {
@@ -163,6 +165,20 @@ def write_all(folder: str) -> None:
     with threadpool_limits(limits=1):  # boosting notes the number of threads in its binning
         for name in ESTIMATORS:
             artefacts.write(fitted(name), Path(folder) / f"{name}.skops")
+
+
+def test_a_clock_that_no_model_file_can_bear_is_named_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> Clock:
+            return cls(1970, 1, 2, tzinfo=tz)
+
+    monkeypatch.setattr(dt, "datetime", Clock)
+    with pytest.raises(MlopskitError, match=r"no time before 1980\. Set the clock"):
+        artefacts.write(DummyClassifier().fit([[0], [1]], [0, 1]), tmp_path / "m.skops")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_model_has_another_digest(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from mlopskit.cli import main, steps
 from mlopskit.cli.app import app
 from mlopskit.cli.output import Output, document_text
+from mlopskit.cli.run import to_resume
 
 tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
 fake_run = runpy.run_path(str(Path(__file__).with_name("fake_run.py")))["fake_run"]
@@ -314,3 +315,26 @@ def test_a_document_has_no_nan_and_no_control_characters() -> None:
     assert "é" in text
     text.encode("utf-8")
     assert json.loads(text) == {"a": None, "b": ["-inf", "x"], f"{STEER}é\udcff": "\u2028"}
+
+
+def test_a_second_execution_says_how_long_the_first_took(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["verify", "latest", "--cold", "--project", str(home)])
+    assert re.search(r"1/\d+  scope …  last time \S+ s\n", capsys.readouterr().out)
+
+
+def test_the_latest_run_to_resume_is_the_newest_though_latest_names_one_that_ended_well(home: Path) -> None:
+    runs = home / "runs"
+    failed = fake_run(runs / "29991231T235959Z-abcdef", failed="model")
+    assert to_resume("latest", runs) == failed.name
+    assert (runs / "latest").read_text(encoding="utf-8").strip() != failed.name
+    assert (to_resume(OLD, runs), to_resume("latest", home / "none")) == (OLD, "latest")
+
+
+def test_a_run_says_what_it_checks_before_it_starts(
+    home: Path, on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = on_terminal(lambda: call("run", "--to", "scope", "--cold", "--fresh", "--project", str(home)))
+    assert re.match(r"Checking project file, notebooks, parameters and data …\nRun \S+\n", shown)
+    assert control_characters(shown) == []

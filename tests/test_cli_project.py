@@ -73,7 +73,7 @@ def test_new_from_a_file_copies_it_and_checks(
         (["new", "a", "--notebooks-only"], 2, "--here"),
         (["new", "a", "--data", "no.csv", "--target", "bought"], 1, "There is no data file no.csv"),
         (["new", "a", "--data", "rows.csv", "--target", "bouht"], 1, "did you mean bought?"),
-        (["new", "full"], 1, "exists and is not empty"),
+        (["new", "full"], 1, "exists and is no empty folder"),
         (["new", "--here"], 1, "is a project already"),
     ],
 )
@@ -166,17 +166,62 @@ def test_notebook_form_is_examined(project: Path) -> None:
     assert not [place for place, _ in said if place.startswith(("1", "4", "5", "6", "7"))]
 
 
-def test_lab_opens_the_overview_of_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that take the process over, which they do not; what is put into the environment goes again."""
+    found: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _, command: found.append(command))
+    for name in ("PYTHONPATH", "JUPYTER_CONFIG_PATH", "MLOPSKIT_PROJECT"):
+        monkeypatch.setenv(name, "")
+    return found
+
+
+def test_lab_opens_the_overview_of_the_project(
+    project: Path, called: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_from_example(project / "p", "income")
-    called: list[list[str]] = []
-    monkeypatch.setattr(os, "execv", lambda program, command: called.append(command))
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
-    monkeypatch.setenv("MLOPSKIT_PROJECT", "")
     assert call("lab", "--no-browser", "--port", "8890", "--project", str(project / "p"), "--", "--allow-root") == 0
     assert "--allow-root" in called[0]
     assert called[0][1:3] == ["-m", "jupyterlab"]
     assert {"--no-browser", "--port=8890", str(project / "p" / "notebooks" / "0_overview.ipynb")} <= set(called[0])
     assert os.environ["PYTHONPATH"] == f"{project / 'p'}{os.pathsep}/elsewhere"
+    config = json.loads((Path(os.environ["JUPYTER_CONFIG_PATH"]) / "labconfig" / "page_config.json").read_text())
+    assert config == {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+
+
+def test_lab_makes_an_example_once_and_opens_it(
+    project: Path, called: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = project / "leerer Ordner é"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    assert call("lab", "--example", "income", "--no-browser") == 0
+    assert capsys.readouterr().out == f"Made {place / 'income'}.\n"
+    (place / "income" / "mlops.toml").write_text("# mine now\n", encoding="utf-8")
+    assert call("lab", "--example", "income", "--no-browser") == 0
+    assert capsys.readouterr().out == ""
+    assert (place / "income" / "mlops.toml").read_text(encoding="utf-8") == "# mine now\n"
+    assert called[0] == called[1]
+    assert called[0][-1] == str(place / "income" / "notebooks" / "0_overview.ipynb")
+
+
+def test_lab_makes_no_example_that_does_not_exist_or_has_no_room(
+    project: Path, called: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_from_example(project / "incom", "income")  # a project of such a name is no example either
+    assert call("lab", "--example", "incom") == 2
+    assert "did you mean income?" in capsys.readouterr().err
+    (project / "income").mkdir()
+    (project / "income" / "letter.txt").write_text("mine", encoding="utf-8")
+    (project / "mortgage").write_text("a file", encoding="utf-8")
+    for example in ("income", "mortgage"):
+        assert call("lab", "--example", example) == 1
+        said = capsys.readouterr().err
+        assert f"{project / example} is there and no project; nothing in it was changed" in said
+        assert f"mlopskit lab --example {example} --project my-project" in said
+    assert [path.name for path in (project / "income").iterdir()] == ["letter.txt"]
+    assert called == []
 
 
 def test_environment_of_the_tests_is_in_order() -> None:

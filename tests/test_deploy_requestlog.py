@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,22 @@ def test_postgresql_is_used_by_its_url(postgresql: str) -> None:
     assert [record["inputs"] for record in log.records()] == [{"age": 3}]
     assert log.records()[0]["row"] == RECORD["row"]
     log.close()
+
+
+def test_several_that_open_one_new_log_all_find_it(tmp_path: Path, postgresql: str) -> None:
+    """Two replicas of a server begin at the same moment; so do a server and whoever reads what it logs."""
+    with ThreadPoolExecutor(4) as pool:
+        for attempt in range(25):
+            for log in list(pool.map(RequestLog, [f"sqlite:///{tmp_path / str(attempt)}.db"] * 4)):
+                log.append([{"request_id": "a", "status": "ok"}])
+                log.close()
+            emptied = RequestLog(postgresql)
+            with emptied.engine.begin() as connection:
+                connection.exec_driver_sql("DROP TABLE mlopskit_requests")
+            emptied.close()
+            for log in list(pool.map(RequestLog, [postgresql] * 4)):
+                assert log.mark() == 0
+                log.close()
 
 
 @pytest.mark.parametrize("column", ["time", "arm", "score", "score_0", "status", "_row"])

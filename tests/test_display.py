@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlopskit import display
+from mlopskit.lettering import name_lines
 from mlopskit.runner.report.safe import safe_html
 
 
@@ -91,6 +93,40 @@ def test_a_label_that_would_leave_the_figure_is_broken_into_lines() -> None:
         assert box.x1 <= made.bbox.width + 2
 
 
+def test_a_label_below_wide_tick_labels_takes_the_room_to_its_left_before_it_is_broken() -> None:
+    made, axes = display.figure()
+    axes.set_yticks([0, 1], ["a group with a name that is as long as they come"] * 2)
+    title = "Dashed: the value of all rows together; hollow: too few"
+    display.label_axes(axes, x="share of the rows that are called positive, 95 % interval", title=title)
+    display.chart(made, alt="")
+    for label in (axes.xaxis.label, axes._left_title):
+        box = label.get_window_extent()
+        assert "\n" not in label.get_text()
+        assert (box.x0 >= -2, box.x1 <= made.bbox.width + 2) == (True, True)
+
+
+def test_a_number_and_its_percent_sign_stay_on_one_line() -> None:
+    made, axes = display.figure(width=2)
+    display.label_axes(axes, x=" ".join(["5 %"] * 30))
+    display.chart(made, alt="")
+    lines = axes.xaxis.label.get_text().splitlines()
+    assert len(lines) > 2
+    assert not [line for line in lines if line.startswith("%") or line.endswith("5")]
+
+
+@settings(max_examples=25)  # each draws a chart
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=4))
+def test_names_of_lines_stand_beside_their_ends_and_do_not_meet(ends: list[float]) -> None:
+    made, axes = display.figure()
+    axes.set_ylim(0, 1)
+    name_lines(axes, {f"line {place}": (1.0, end, "red") for place, end in enumerate(ends)})
+    display.chart(made, alt="")
+    names = sorted(axes.texts, key=lambda text: text.get_window_extent().y0)
+    boxes = [text.get_window_extent() for text in names]
+    assert all(low.y1 <= high.y0 + 1.5 for low, high in pairwise(boxes))
+    assert min(box.x0 for box in boxes) >= axes.bbox.x1
+
+
 def test_a_small_chart_weighs_little() -> None:
     assert len(roc().svg) < 12_000
 
@@ -107,6 +143,27 @@ def test_table_says_how_many_rows_it_leaves_out() -> None:
     frame = pd.DataFrame({"n": range(25)})
     assert "and 5 more rows" in display.table(frame)._repr_html_()
     assert len(cells(display.table(frame))) == 20
+
+
+def test_rows_beyond_the_limit_wait_for_the_report_and_the_notebook_says_where_they_are() -> None:
+    frame = pd.DataFrame({"n": range(25)})
+    notebook = display.table(frame, held=60, where="in `n`")._repr_html_()
+    report = display.without_page_styles(notebook)
+    assert (notebook.count("<tr><td"), notebook.count("<tr hidden><td")) == (20, 5)
+    assert "and 5 more rows in `n`" in notebook
+    assert (report.count("<tr><td"), "hidden" in report, "more rows" in report) == (25, False, False)
+
+
+def test_a_report_says_of_rows_that_it_does_not_hold_where_they_are() -> None:
+    notebook = display.table(pd.DataFrame({"n": range(300)}), held=60)._repr_html_()
+    report = display.without_page_styles(notebook)
+    seen = re.sub(r"<(\w+)[^>]* hidden>.*?</\1>", "", notebook)
+    assert re.findall(r"and (\d+) more", seen) == ["280"]
+    assert (report.count("<tr><td"), re.findall(r"and (\d+) more", report)) == (60, ["240"])
+
+
+def test_one_row_more_is_said_in_the_singular() -> None:
+    assert "and 1 more row in" in display.table(pd.DataFrame({"n": range(21)}))._repr_html_()
 
 
 def test_an_empty_table_says_so() -> None:
@@ -166,6 +223,51 @@ def test_caption_stands_over_the_left_edge_and_is_left_to_the_style_sheet_in_the
     shown = display.table(pd.DataFrame({"n": ["a"]}), caption="rows")._repr_html_()
     assert '<caption style="text-align:left' in shown
     assert "<caption>rows</caption>" in safe_html(shown)
+
+
+def wide(columns: int, text: str) -> str:
+    return display.table(pd.DataFrame([[text] * columns], columns=list(range(columns))))._repr_html_()
+
+
+def test_a_table_that_fits_a_sheet_is_printed_as_it_is_and_a_wider_one_smaller() -> None:
+    assert "<style>" not in wide(6, "10 letters")
+    ems = [int(re.search(r"--em:(\d+)", wide(columns, "unbreakable"))[1]) for columns in (10, 20)]  # type: ignore[index]
+    assert ems[1] == pytest.approx(2 * ems[0], abs=1)
+    assert ems[0] == pytest.approx(10 * (11 * 0.62 + 1), abs=1)  # eleven letters of 0.62 em and a space on both sides
+    assert wide(10, "unbreakable").startswith("<style>@media print{")
+
+
+def test_only_where_a_line_breaks_can_a_column_be_narrower() -> None:
+    assert "--em" not in wide(6, "paired bootstrap")
+    assert "--em" in wide(6, "paired\u00a0bootstrap")
+    assert "--em" not in wide(6, "人口普查收入調查資料說明")
+
+
+def test_rows_that_a_notebook_does_not_show_make_its_table_no_wider() -> None:
+    frame = pd.DataFrame({str(place): ["a", "unbreakable"] for place in range(10)})
+    assert "--em" in display.table(frame, rows=2)._repr_html_()
+    assert "--em" not in display.table(frame, rows=1, held=2)._repr_html_()
+
+
+def test_a_column_of_sentences_has_room_for_some_words_a_line() -> None:
+    frame = pd.DataFrame({"who": ["a"], "why": ["It holds in every group, and in all of them together."]})
+    headings = re.findall(r"<th[^>]*style=\"([^\"]*)\"", display.table(frame)._repr_html_())
+    assert ["min-width" in style for style in headings] == [False, True]
+
+
+def test_the_report_has_its_own_rules_for_little_room() -> None:
+    shown = wide(10, "It holds in every group, and in all of them together.")
+    assert {"--em", "min-width", "<style>"} <= set(re.findall(r"--em|min-width|<style>", shown))
+    assert "style" not in safe_html(shown)
+    drawn = roc()
+    assert display.without_page_styles(drawn._repr_html_()).count(drawn.svg) == 1
+
+
+def test_a_drawing_in_a_notebook_is_not_shrunk_until_its_letters_cannot_be_read() -> None:
+    shown = roc()._repr_html_()
+    least, most = (float(re.search(rf"{side}-width:([\d.]+)px", shown)[1]) for side in ("min", "max"))  # type: ignore[index]
+    assert least == pytest.approx(most * 2 / 3, abs=1)
+    assert "overflow-x:auto" in shown
 
 
 def test_colours_go_round() -> None:

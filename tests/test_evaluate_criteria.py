@@ -163,6 +163,16 @@ def test_a_better_model_has_a_gain_above_zero_whichever_way_the_metric_goes(targ
     assert back["verdict"] == "worse"
 
 
+def test_a_model_that_is_a_baseline_is_no_rival_of_its_own():
+    train, test = rows_of(BINARY, seed=1), rows_of(BINARY, seed=2)
+    others = {"linear": test.copy(), "majority": majority_guess(train, test, target=BINARY)}
+    gains = baseline_gains(test, others, target=BINARY, metrics=["accuracy"])
+    assert gains["verdict"].tolist() == ["the same answers", "better"]
+    assert strongest_baseline(gains)["baseline"] == "majority"
+    assert "since the model is this baseline" in gains_note(gains).text
+    assert strongest_baseline(gains.iloc[:1]) is None
+
+
 def test_a_published_figure_is_compared_with_the_interval_of_the_model():
     test = rows_of(NUMBER)
     published = {"literature": ("mae", 2.0)}
@@ -228,3 +238,42 @@ def test_the_strongest_baseline_is_a_simple_one_unless_there_is_only_guessing():
     assert strongest_baseline(gains)["baseline"] == "linear"
     assert strongest_baseline(gains.head(1))["baseline"] == "majority"
     assert strongest_baseline(gains.assign(gain=np.nan)) is None
+
+
+def test_what_guessing_scores_stands_beside_each_criterion_and_what_it_gains_beside_a_gain():
+    criteria = [
+        Criterion(metric="accuracy", at_least=0.6),
+        Criterion(metric="accuracy", at_least=0.05, gain_over="majority"),
+        Criterion(metric="log_loss", at_least=0.05, gain_over="coin"),
+        Criterion(metric="precision", at_least=0.5),
+    ]
+    train, test = rows_of(BINARY, seed=1), rows_of(BINARY, seed=2)
+    guess = majority_guess(train, test, target=BINARY)
+    coin = test.assign(prediction=1, score=0.5)
+    metrics = metric_table(test, guess, target=BINARY)
+    rivals = {"majority": guess, "coin": coin}
+    gains = baseline_gains(test, rivals, target=BINARY, metrics=["accuracy", "log_loss"], majority=guess)
+    table = judge_overall(criteria, metrics, gains).set_index("name")["majority"]
+    common, share = train["_target"].mode()[0], train["_target"].mean()
+    of_guess = -np.log(np.where(test["_target"] == 1, share, 1 - share)).mean()
+    precision = test["_target"].mean() if common else np.nan
+    expected = [(test["_target"] == common).mean(), 0, np.log(2) - of_guess, precision]
+    assert table.tolist() == pytest.approx(expected, nan_ok=True)
+    beside = gains.groupby("metric")["majority"].unique()
+    assert beside["accuracy"].tolist() == pytest.approx([expected[0]])
+    assert beside["log_loss"].tolist() == pytest.approx([of_guess])
+    without = baseline_gains(test, rivals, target=BINARY, metrics=["accuracy"])
+    assert without["majority"].isna().all()
+
+
+def test_the_guess_of_the_deciding_group_is_taken_and_told():
+    table = group_table(GOOD, BAD).assign(majority=[0.9, 0.25])
+    verdict = judge_groups(SLICES, table, scope="slice", slice="group")
+    assert (verdict.group, verdict.majority) == ("c", 0.25)
+    assert (
+        "Of 2 groups: 1 not-met, 1 met. A majority guess gives 0.250." in criteria_note(verdict_table([verdict])).text
+    )
+    unknown = judge(FLOOR, 0.7, 0.65, 0.75, scope="overall", n=9)
+    assert "guess" not in criteria_note(verdict_table([unknown])).text
+    of_numbers = judge(Criterion(metric="mae", at_most=3), 2, 1.5, 2.5, scope="overall", n=9, majority=2.75)
+    assert "A mean guess gives 2.750." in criteria_note(verdict_table([of_numbers])).text

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from mlopskit.errors import MetricError
 from mlopskit.evaluate import calibration_by_group, tally_calibration
-from mlopskit.tally import Tally
+from mlopskit.tally import Tally, block_of
 
 
 def _calibrated(rng, rows):
@@ -24,6 +25,14 @@ def test_figures_are_those_worked_out_by_hand():
     assert row["difference"] == pytest.approx(-0.05)
     assert row["ece"] == pytest.approx(0.2)
     assert (row["n"], row["positives"], row["status"]) == (20, 9, "estimated")
+
+
+def test_a_guess_is_off_by_the_distance_of_the_groups_share_from_that_of_all():
+    """4 of 10 and 10 of 10 are positive, 14 of 20 in all: giving everybody 0.7 is off by 0.3 in either group."""
+    y, groups = [1] * 4 + [0] * 6 + [1] * 10, pd.DataFrame({"g": ["a"] * 10 + ["b"] * 10})
+    found = calibration_by_group(y, [0.5] * 20, groups)
+    assert found["majority"].tolist() == pytest.approx([0, 0.3, 0.3])
+    assert found["majority"].tolist() == pytest.approx(calibration_by_group(y, [0.7] * 20, groups)["ece"].tolist())
 
 
 def test_overall_comes_first_and_small_groups_are_not_judged():
@@ -76,7 +85,22 @@ def test_persons_make_the_interval_wider_than_rows():
     groups = pd.DataFrame({"g": ["a"] * 2000})
     plain, by_person = (calibration_by_group(y, p, groups, unit=unit).iloc[1] for unit in (None, who))
     assert by_person["high"] - by_person["low"] > 2 * (plain["high"] - plain["low"])
-    assert by_person["method"].startswith("jackknife")
+    assert by_person["method"].startswith("jackknife, 51 blocks, effective n ")
+    effective = float(by_person["method"].split()[-1])
+    # so many independent rows as have the same standard error, at most half a sample off
+    half = (by_person["high"] - by_person["low"]) / 2 / stats.t.ppf(0.975, 50)
+    assert effective == pytest.approx(np.var(y - p) / half**2, abs=0.5)
+    assert 100 < effective < 1000
+
+
+def test_fewer_than_ten_persons_have_no_calibration_unless_fewer_will_do():
+    y, p, who = [0, 1] * 40, [0.4, 0.6] * 40, np.repeat(np.arange(8), 10)
+    groups = pd.DataFrame({"g": ["a"] * 80})
+    few = calibration_by_group(y, p, groups, unit=who)
+    assert set(few["status"]) == {"cannot-be-estimated"}
+    assert set(few["method"]) == {"fewer than 10 clusters"}
+    enough = len(np.unique(block_of(pd.Series(who))))
+    assert set(calibration_by_group(y, p, groups, unit=who, clusters=enough)["status"]) == {"estimated"}
 
 
 def test_what_is_no_probability_is_refused():

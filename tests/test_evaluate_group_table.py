@@ -41,6 +41,28 @@ def test_compas_error_rates_are_those_that_propublica_published(group, fpr, fnr)
     assert 100 * _value(table, group, "false_negative_rate") == pytest.approx(fnr, abs=0.005)
 
 
+@pytest.mark.parametrize(
+    ("group", "table"), [("African-American", (1511, 284, 1160, 741)), ("Caucasian", (1407, 81, 771, 195))]
+)
+def test_compas_at_a_higher_decile_has_other_rates_over_the_same_denominators(group, table):
+    """From decile 8 on is high (the same table of ProPublica): only what is called changes, not who is positive."""
+    found = group_metrics(*_rows({group: table}), metrics=["false_positive_rate", "false_negative_rate"])
+    tn, fp, fn, tp = COMPAS[group]
+    assert found["denominator"].tolist() == [tn + fp, fn + tp] * 2
+    assert found["value"].tolist() == pytest.approx([table[1] / (tn + fp), table[2] / (fn + tp)] * 2)
+
+
+def test_two_and_four_women_of_an_intersection_cannot_be_estimated_and_are_not_dropped():
+    """The smallest intersections of COMPAS; what they show is kept without an interval."""
+    sizes = {("Asian", "Female"): 2, ("Native American", "Female"): 4, ("Asian", "Male"): 29}
+    people = pd.DataFrame([key for key, n in sizes.items() for _ in range(n)], columns=["race", "sex"])
+    found = group_metrics([1] * 35, [1] * 35, people, metrics=["recall"]).iloc[1:].set_index("group")
+    assert found["n"].to_dict() == {f"{race} and {sex}": n for (race, sex), n in sizes.items()}
+    assert found["status"].to_dict() == {"Asian and Female": "cannot-be-estimated", "Asian and Male": "estimated",
+                                         "Native American and Female": "cannot-be-estimated"}  # fmt: skip
+    assert found["value"].tolist() == [1, 1, 1]
+
+
 def test_selection_rates_are_those_of_fairlearns_guide():
     groups = pd.DataFrame({"g": ["a"] * 7 + ["b"] * 11})
     calls = [1] * 5 + [0] * 2 + [1] * 5 + [0] * 6
@@ -178,6 +200,25 @@ def test_fewer_than_ten_persons_cannot_be_estimated():
     assert set(some["status"]) == {"estimated"}
 
 
+def test_the_smallest_denominator_is_ten_unless_another_is_asked_for_and_said():
+    rng = np.random.default_rng(8)
+    y, p = np.array([0, 1] * 8), np.array([0, 1, 1, 1] * 4)
+    given = {
+        "y_score": np.clip(p * 0.5 + rng.random(16) * 0.4, 0.01, 0.99),
+        "metrics": ["recall", "f1", "roc_auc", "log_loss"],
+    }
+    groups = pd.DataFrame({"g": ["a"] * 16})
+    usual = group_metrics(y, p, groups, **given).iloc[4:].set_index("metric")
+    assert usual["status"].tolist() == ["cannot-be-estimated", "estimated", "cannot-be-estimated", "estimated"]
+    assert usual.loc["recall", "method"] == "fewer than 10 in the denominator"
+    assert (usual.loc["recall", "value"], usual.loc["recall", "denominator"]) == (1, 8)
+    assert set(group_metrics(y, p, groups, minimum=8, **given)["status"]) == {"estimated"}
+    stricter = group_metrics(y, p, groups, minimum=17, **given)
+    assert set(stricter["method"]) == {"fewer than 17 in the denominator"}
+    numbers = group_metrics(y[:7] + 0.5, p[:7] * 1.5, groups.head(7), metrics=["mae"], task="regression", minimum=5)
+    assert numbers["status"].tolist() == ["estimated"] * 2
+
+
 def test_no_error_among_many_rows_of_few_persons_says_as_much_as_the_persons():
     person = np.repeat(np.arange(30), 100)
     table = group_metrics([1] * 3000, [1] * 3000, pd.DataFrame({"g": ["a"] * 3000}), metrics=["recall"], unit=person,
@@ -194,6 +235,7 @@ def test_scores_of_units_get_a_jackknife():
     names = ["roc_auc", "average_precision", "log_loss", "brier_score"]
     table = group_metrics(y, y, groups, y_score=score, metrics=names, unit=person)
     assert table["method"].str.startswith("jackknife").all()
+    assert table["method"].str.contains(r"blocks, effective n [\d,]+").all()
     assert (table["low"] < table["value"]).all()
     assert (table["value"] < table["high"]).all()
     with pytest.raises(MetricError, match="log_loss by group takes no weights"):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.metrics import recall_score
 
 from mlopskit.data import ROW, TARGET, Columns, Target
@@ -71,9 +72,17 @@ def test_at_most_sixty_thresholds_the_chosen_one_among_them(rates):
     assert CHOSEN in set(rates["threshold"])
     assert rates["group"].iloc[0] == "overall"
     assert set(rates["metric"]) == {"selection_rate", "recall", "false_positive_rate"}
-    for _, part in rates.groupby(["group", "metric"]):
+    for _, part in rates.groupby(["slice", "group", "metric"]):
         assert part["threshold"].is_monotonic_increasing
         assert (np.diff(part["value"]) <= 1e-12).all()
+
+
+def test_every_declared_column_has_its_rates_unless_two_could_be_subtracted(data, rates):
+    assert list(rates["slice"].unique()) == ["sex", "town and <b>"]
+    alone = threshold_rates(data, CHOSEN, column="town and <b>")
+    pd.testing.assert_frame_equal(rates[rates["slice"] == "town and <b>"].reset_index(drop=True), alone)
+    assert list(threshold_rates(grouped(floor=2), CHOSEN)["slice"].unique()) == ["sex"]
+    assert threshold_rates(data, CHOSEN, column="age").empty
 
 
 def test_too_small_groups_are_not_estimated(rates):
@@ -90,6 +99,25 @@ def test_the_chart_names_the_groups_with_their_rates_at_the_chosen_threshold(dat
         assert f"{name} {at[name]:.2f}" in chart.svg
     assert "rare" not in chart.alt
     assert "in the middle of the scale" in threshold_rates_chart(rates, metric="selection_rate").alt
+
+
+@pytest.mark.parametrize("common", [0, 1])
+def test_the_guess_has_the_same_rates_in_each_group_whatever_the_threshold(data, common):
+    truth = data.test[TARGET].where(data.test.index % 4 != 0, common)
+    assert truth.mode()[0] == common
+    rows = replace(data, predictions=data.predictions.assign(**{TARGET: truth}))
+    table = threshold_rates(rows, CHOSEN)
+    guess = DummyClassifier(strategy="most_frequent").fit(truth.to_frame(), truth).predict(truth.to_frame())
+    for (column, group), part in table[table["group"] != "overall"].groupby(["slice", "group"]):
+        inside = (data.groups[column] == group).to_numpy()
+        told = part.groupby("metric")["majority"].unique()
+        assert told["selection_rate"].tolist() == [guess[inside].mean()]
+        for metric, which in (("recall", 1), ("false_positive_rate", 0)):
+            right = recall_score(truth[inside] == which, guess[inside] == 1, zero_division=np.nan)
+            assert told[metric].tolist() == pytest.approx([right], nan_ok=True)
+    chart = threshold_rates_chart(table, CHOSEN)
+    assert f"majority guess: {common} in every group, whatever the threshold" in chart.svg
+    assert chart.alt.endswith(f"A majority guess: {common} in every group, whatever the threshold.")
 
 
 def test_without_scores_or_groups_it_says_so(data):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from mlopskit.errors import MetricError
 from mlopskit.evaluate import group_metrics, shrunken_rates
-from mlopskit.evaluate.groups.shrinkage import fit_beta
+from mlopskit.evaluate.groups.shrinkage import _posterior
 
 
 def _table(rates, sizes, rng):
@@ -18,18 +20,48 @@ def _table(rates, sizes, rng):
     return group_metrics(np.ones(group.size, int), found, pd.DataFrame({"g": group}), metrics=["recall"], task="binary")
 
 
-def test_the_fit_is_the_best_on_a_grid_of_scipys_likelihood():
-    rng = np.random.default_rng(0)
-    n = rng.integers(5, 200, 30)
-    k = rng.binomial(n, rng.beta(6, 14, 30))
-    mean, strength = fit_beta(k, n)
+@pytest.mark.parametrize(("groups", "most"), [(20, 200), (3, 12), (5, 500)])
+def test_shrunken_rates_are_the_integral_over_scipys_likelihood(groups, most):
+    """On an even grid of the mean (uniform) and of the share that a group of median size is shrunk by (uniform)."""
+    rng = np.random.default_rng(groups)
+    n = rng.integers(5, most, groups)
+    k = rng.binomial(n, rng.beta(6, 14, groups))
+    found, low, high, _ = _posterior(k.astype(float), n.astype(float), 0.95)
+    mean, share = (part.ravel() for part in np.meshgrid(np.linspace(0.002, 0.998, 499), np.linspace(0.005, 0.995, 100)))
+    strength = np.median(n) * share / (1 - share)
+    a, b = mean * strength, (1 - mean) * strength
+    likelihood = sum(stats.betabinom.logpmf(k[i], n[i], a, b) for i in range(groups))
+    weight = np.exp(likelihood - likelihood.max())
+    weight /= weight.sum()
+    for i in range(min(groups, 3)):
+        assert found[i] == pytest.approx(((k[i] + a) / (n[i] + strength)) @ weight, abs=0.003)
+        for end, tail in ((low[i], 0.025), (high[i], 0.975)):
+            reached = stats.beta.cdf(end, k[i] + a, n[i] - k[i] + b) @ weight
+            assert reached == pytest.approx(tail, abs=0.02)
 
-    def likelihood(m, s):
-        return stats.betabinom.logpmf(k, n, m * s, (1 - m) * s).sum()
 
-    grid = [likelihood(m, s) for m in np.linspace(0.1, 0.6, 41) for s in np.geomspace(1, 1000, 41)]
-    assert likelihood(mean, strength) >= max(grid) - 1e-6
-    assert mean == pytest.approx(0.3, abs=0.06)
+@given(st.lists(st.tuples(st.integers(1, 10**7), st.floats(0, 1)), min_size=3, max_size=8))
+@settings(max_examples=60)
+def test_shrunken_rates_lie_in_their_intervals_whatever_the_counts(groups):
+    n = np.array([total for total, _ in groups], dtype=float)
+    k = np.round(n * [share for _, share in groups])
+    found, low, high, prior = _posterior(k, n, 0.95)
+    assert ((low >= 0) & (low <= found) & (found <= high) & (high <= 1)).all()
+    assert (prior > 0).all()
+
+
+@pytest.mark.parametrize("n", [10, 20, 50, 200])
+def test_shrunken_intervals_cover_rates_of_many_groups_and_of_few(n):
+    """Mean over rates that differ much (8, 12), little (40, 60) and are low (2, 8), among 40 groups and among 4."""
+    rng, shares = np.random.default_rng(n), []
+    for a, b in ((8, 12), (40, 60), (2, 8)):
+        for groups, runs in ((40, 12), (4, 120)):
+            rates = rng.beta(a, b, (runs, groups))
+            found = [(rates[run], _posterior(rng.binomial(n, rates[run]) * 1.0, np.full(groups, n * 1.0), 0.95))
+                     for run in range(runs)]  # fmt: skip
+            shares.append(np.mean([(low <= true) & (true <= high) for true, (_, low, high, _) in found]))
+    assert 0.93 <= np.mean(shares) <= 0.99
+    assert min(shares) >= 0.89
 
 
 def test_shrunken_rates_lie_nearer_to_the_truth():
@@ -47,16 +79,19 @@ def test_small_groups_are_drawn_further_and_never_past_the_common_rate():
     table = shrunken_rates(_table(rng.beta(8, 12, 40), np.tile([8, 200], 20), rng)).iloc[1:]
     moved = (table["value"] - table["shrunken"]).abs()
     assert moved[table["n"] == 8].mean() > 3 * moved[table["n"] == 200].mean()
-    weight = table["n"] / (table["n"] + table["prior_rows"])
-    common = (table["shrunken"] - weight * table["value"]) / (1 - weight)
-    assert common.max() - common.min() < 1e-9
+    common = table["value"].mean()
+    far = (table["value"] - common).abs() > 0.1
+    between = np.sort(np.stack([table["value"], np.full(len(table), common)]), axis=0)
+    assert far.sum() > 10
+    assert ((between[0] < table["shrunken"]) & (table["shrunken"] < between[1]))[far].all()
+    assert table["prior_rows"].max() == table["prior_rows"].min()
 
 
 def test_groups_that_differ_by_chance_alone_share_one_rate():
     rng = np.random.default_rng(3)
     table = shrunken_rates(_table(np.full(20, 0.4), np.full(20, 50), rng)).iloc[1:]
-    assert table["shrunken"].max() - table["shrunken"].min() < 0.06
-    assert table["value"].max() - table["value"].min() > 0.15
+    assert np.ptp(table["value"]) > 0.15
+    assert np.ptp(table["shrunken"]) < 0.4 * np.ptp(table["value"])
 
 
 def test_only_shares_of_independent_rows_are_shrunk():

@@ -155,6 +155,29 @@ def test_the_sentences_say_what_the_table_holds(binary):
     assert "<b>" not in show_slice_reasons(table)._repr_html_()
 
 
+def test_what_guessing_errs_in_the_slice_stands_beside_its_error(binary):
+    _, data, table = binary
+    truth, inside = data.test[TARGET], data.test[TOWN] == "b"
+    rate = (truth[inside] != truth.mode()[0]).mean()
+    own = table[table["slice"] == f"{TOWN} = b"]
+    assert own["majority"].unique().tolist() == pytest.approx([rate])
+    error, rest = own[["error", "error_rest"]].iloc[0]
+    assert (
+        f"(error rate {error:.0%}, {rest:.0%} elsewhere, majority guess {rate:.0%})" in show_slice_reasons(table).text
+    )
+    hidden = show_slice_reasons(table.assign(majority=np.nan)).text
+    assert f"(error rate {error:.0%}, {rest:.0%} elsewhere)" in hidden
+
+
+def test_for_a_quantity_the_guess_in_a_slice_is_the_mean_of_all_rows():
+    run, data = made("regression", n=400)
+    table = reasons(run, data, rows=200)
+    off = (data.test[TARGET] - data.test[TARGET].mean()) ** 2
+    own = table[table["slice"] == f"{TOWN} = b"]["majority"]
+    assert own.unique().tolist() == pytest.approx([off[data.test[TOWN] == "b"].mean()])
+    assert ", mean guess " in show_slice_reasons(table).text
+
+
 def test_false_positives_are_explained_over_negative_rows_only():
     run, data = made("binary")
     table = reasons(run, data, by="false_positive_rate", rows=10_000)
@@ -226,6 +249,7 @@ def test_no_count_below_the_privacy_floor_is_told():
     assert (table["kind"] == TRAINING).any()
     trained = of(table, TRAINING, table["slice"].iloc[0]) if (table["slice"] == f"{TOWN} = b").any() else None
     assert trained is None or (trained["status"] == "hidden").all()
+    assert table["majority"].isna().all()  # it would tell how many rows of a slice are of which class
     assert "withheld by the privacy floor" in show_slice_reasons(table, slices=5).text
 
 

@@ -213,7 +213,7 @@ def test_two_columns_of_one_name_are_refused():
 
 
 def test_settings_out_of_range_are_refused():
-    with pytest.raises(MlopskitError, match=r"alpha = 0 in \(0, 1\]"):
+    with pytest.raises(MlopskitError, match=r"alpha = 0 must lie in \(0, 1\]"):
         find_slices(pd.DataFrame({"x": [1]}), [1], alpha=0)
     with pytest.raises(MlopskitError, match="choose worse or better"):
         find_slices(pd.DataFrame({"x": [1]}), [1], direction="up")

@@ -8,6 +8,7 @@ import fairlearn.metrics
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from mlopskit.data import ROW, TARGET, Columns, Target
 from mlopskit.evaluate import (
@@ -54,6 +55,30 @@ def summary_of(data, tested=NOTHING):
     verdicts = judge_by_group(data, replicates=200)
     note = worst_note(data, groups, gaps, tested, verdicts)
     return summarise_slices(data, groups, gaps, tested, verdicts), note, groups, gaps
+
+
+def test_a_group_is_condemned_only_by_the_interval_that_looking_at_all_groups_widens():
+    """Of 20 positive rows 8 are found: Wilson's 95 % interval ends at 0.613, that of 1 − 0.05 / 4 at 0.664."""
+    counts = {"a": (8, 12, 10, 90), "b": (90, 10, 10, 90), "c": (90, 10, 10, 90), "d": (90, 10, 10, 90)}
+    ends = [stats.binomtest(8, 20).proportion_ci(level, method="wilson").high for level in (0.95, 1 - 0.05 / 4)]
+    assert ends == pytest.approx([0.613, 0.664], abs=0.002)
+    statuses = {}
+    for bound in (0.2, 0.63, 0.7):
+        criterion = Criterion(metric="recall", at_least=bound, every_slice_of="sex <b>")
+        verdict = judge_by_group(rows_of(counts, criteria=[criterion]), replicates=100).iloc[0]
+        statuses[bound] = verdict["status"]
+        assert (verdict["group"], verdict["value"]) == ("a", 0.4)
+    assert statuses == {0.2: "met", 0.63: "undecided", 0.7: "not-met"}
+
+
+def test_a_gap_criterion_is_met_only_if_every_group_can_be_estimated():
+    criterion = Criterion.model_validate({"metric": "recall", "at_most": 0.5, "between": "sex <b>"})
+    same = {"f": (90, 10, 10, 90), "m": (90, 10, 10, 90)}
+    assert judge_by_group(rows_of(same, criteria=[criterion])).loc[0, "status"] == "met"
+    tiny = judge_by_group(rows_of({**same, "x": (3, 0, 1, 1)}, criteria=[criterion])).iloc[0]
+    assert (tiny["status"], "2 of 3 groups have enough rows" in tiny["reason"]) == ("undecided", True)
+    apart = {"f": (95, 5, 10, 90), "m": (5, 95, 10, 90)}
+    assert judge_by_group(rows_of(apart, criteria=[criterion])).loc[0, "status"] == "not-met"
 
 
 def test_fairlearns_figures_are_those_of_its_own_functions():

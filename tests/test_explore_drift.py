@@ -127,3 +127,15 @@ def test_names_from_the_data_are_never_code(shown: DriftExplorer) -> None:
     pieces = "".join(DriftExplorer(made).picture())
     assert "<img" not in pieces
     assert "&lt;img" in pieces
+
+
+def test_of_many_bins_the_largest_are_drawn_in_their_order_and_the_rest_is_told_of(shown: DriftExplorer) -> None:
+    evidence, names = shown.evidence, tuple(f"c{place:02}" for place in range(30))
+    counts = tuple(range(1, 31))
+    profile = replace(evidence.profiles["age"], kind="categorical", edges=(), categories=names, counts=(*counts, 0, 0))
+    windows = np.array([(*counts, 0, 0)] * len(evidence.windows))
+    made = DriftExplorer(replace(evidence, profiles={**evidence.profiles, "age": profile}, counts={"age": windows}),
+                         feature="age")  # fmt: skip
+    drawn = [name for name in names if f">{name}</text>" in made._bars.value]
+    assert drawn == list(names[8:])
+    assert "The largest 22 of 30 bins are drawn." in made._bars.value

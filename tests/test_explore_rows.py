@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import runpy
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +18,9 @@ from mlopskit.data import ROW, TARGET, Columns, Target, make_preparation
 from mlopskit.deploy import InputSchema
 from mlopskit.deploy.schema import Field
 from mlopskit.errors import DataError
-from mlopskit.explore.row_model import RowModel
+from mlopskit.explore.row_model import RowModel, _rounded
 from mlopskit.explore.row_sources import PRODUCTION, TEST, RowSource, row_sources
-from mlopskit.explore.row_values import plain, written
+from mlopskit.explore.row_values import number_of, plain, written
 from mlopskit.explore.row_widget import RowExplorer
 
 EXPLORED = runpy.run_path(str(Path(__file__).with_name("explored.py")))
@@ -189,8 +188,13 @@ def test_no_row_of_anyone_is_shown_with_a_privacy_floor_or_in_batch(
         private.source = TEST
     assert "Prediction:" in private.words()
     assert all(value == float(f"{value:.2g}") for value in private.asked.tried["age"])
+    assert [field.high for field in private.asked.fields if field.name == "age"] == [79]
     rare = replace(private.asked, floor=10**6)
-    assert rare.tried["town"] == []
+    assert rare.tried == {"age": [], "town": []}
+    assert rare.typical == {"age": None, "town": None}
+    shown = RowExplorer(rare)
+    assert shown._inputs["town"].placeholder == "missing"  # nothing to choose from: a field to type in
+    assert "or the project&#x27;s privacy floor withholds theirs" in shown._figures.value
 
 
 def test_a_picture_holds_no_one_and_nothing_in_it_is_code(shown: RowExplorer) -> None:
@@ -204,7 +208,6 @@ def test_a_picture_holds_no_one_and_nothing_in_it_is_code(shown: RowExplorer) ->
     assert "A row of test rows is shown by a running notebook only" in bundle["text/html"]
     assert "31" not in bundle["text/plain"]
     assert "<table" not in bundle["text/html"]
-    assert json.dumps(bundle["application/vnd.jupyter.widget-view+json"]["model_id"])
 
 
 def test_shap_is_asked_for_and_goes_when_the_row_changes(shown: RowExplorer) -> None:
@@ -212,6 +215,45 @@ def test_shap_is_asked_for_and_goes_when_the_row_changes(shown: RowExplorer) -> 
     assert "an average row has" in shown._shap.value
     shown.change({"age": 30})
     assert shown._shap.value == ""
+
+
+def test_with_a_privacy_floor_ends_of_ranges_are_rounded_and_rare_categories_not_offered(asked: RowModel) -> None:
+    train = asked.train.assign(age=asked.train["age"] + 1000, when=pd.Timestamp("2020-05-17 13:00"))
+    train.loc[train.index[0], ["age", "town"]] = 4321, "one house"
+    schema = InputSchema(
+        (
+            Field("age", "numeric", "int64", True, low=1018, high=4321),
+            Field("town", "categorical", "str", True, categories=("Ada & co", HOSTILE, "one house", "south")),
+            Field("when", "datetime", "datetime64[ns]", True),
+        )
+    )
+    private = replace(asked, train=train, floor=10, schema=_rounded(schema))
+    assert private.schema.warnings({"age": 9000})[0] == ("age", "outside the training range 1000 to 4300")
+    assert private.offered(private.fields[1]).categories == ("Ada & co", HOSTILE, "south")
+    assert replace(private, floor=0).offered(private.fields[1]).categories == schema.fields[1].categories
+    assert private.typical["when"] == "2020-01-01T00:00:00"
+
+
+def test_rows_are_not_sorted_by_what_is_no_order(run: Any, asked: RowModel, shown: RowExplorer) -> None:
+    with pytest.raises(DataError, match=r"Rows cannot be sorted by 'nearr' \(did you mean near\?\)"):
+        shown.order = "nearr"
+    logged = row_sources(run, asked)[PRODUCTION]
+    with pytest.raises(DataError, match=r"cannot be sorted by 'wrong'.*table, near can"):
+        logged.row(1, order="wrong", threshold=0.4)
+    assert {each.orders[-1] for each in row_sources(run, replace(asked, threshold=None)).values()} == {"table"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [(" 1,234.5 ", 1234.5), ("1234", 1234.0), ("0,5", "0,5"), ("1,23", "1,23"), ("nan", "nan"), ("-inf", "-inf")],
+)
+def test_a_comma_parts_thousands_and_is_no_decimal_point(typed: str, meant: object) -> None:
+    assert number_of(typed) == meant
+
+
+def test_a_number_is_written_so_that_it_can_be_typed_again() -> None:
+    for value in (123456.78, 1e-7, 0.1, float(np.float32(0.1))):
+        assert number_of(written(value)) == pytest.approx(value, rel=1e-9)
 
 
 def test_an_image_is_told_of_and_not_spelt_out() -> None:

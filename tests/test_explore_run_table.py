@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,19 @@ def test_the_list_follows_the_search_and_looks_again(project: Path) -> None:
     shown._search.value = ""
     shown._again.click()
     assert "4 of 4 runs" in shown._listed.value
+
+
+def test_runs_that_are_deleted_are_gone_when_looked_for_again(project: Path) -> None:
+    shown = RunsExplorer(project)
+    assert (shown.chosen, shown.beside) == (THIRD, SECOND)
+    shutil.rmtree(project / "runs" / SECOND)
+    shown.refresh()
+    assert (shown.chosen, shown.beside) == (THIRD, FIRST)
+    shutil.rmtree(project / "runs")
+    with pytest.raises(RunError, match=r"There is no run in .* any more; make one"):
+        shown.refresh()
+    shown._again.click()
+    assert "any more; make one with `mlopskit run`" in shown._words.value
 
 
 def test_comparing_says_what_got_worse_or_why_it_cannot(project: Path) -> None:

@@ -86,7 +86,7 @@ def test_a_phase_is_followed_from_cell_to_cell_to_its_end() -> None:
     progress.take(ended("two", "reused", reason="nothing changed"))
     progress.take(finished("passed", criteria=[{"name": "c", "status": "met"}], alerts=[{"metric": "psi"}]))
     assert not progress.active
-    assert progress.sentence() == "Run r1 passed: every criterion is met, after 3 s. Monitoring raised 1 alert."
+    assert progress.sentence() == "Run r1 passed: every criterion is met. It took 3 s. Monitoring raised 1 alert."
 
 
 def test_a_failure_names_cell_heading_and_error() -> None:
@@ -140,7 +140,10 @@ def test_how_long_a_phase_takes_is_known_from_when_it_was_last_executed() -> Non
     }
     usual = usual_seconds([newest, before])
     assert usual == {"a": 4.0, "b": 2.0}
-    assert "last time 4.0 s" in phases_table(from_events([{"event": "run", "run": "r", "phases": ["a"]}]), usual)
+    begun = [{"event": "run", "run": "r", "phases": ["a"]}, {"event": "phase", "phase": "a"}]
+    assert "last time 4.0 s" in phases_table(from_events(begun[:1]), usual)
+    assert "first time here" in phases_table(from_events(begun), {})
+    assert "first time here" not in phases_table(from_events(begun[:1]), {})
 
 
 def test_what_is_shown_is_escaped() -> None:
@@ -237,7 +240,7 @@ def test_a_run_from_elsewhere_is_followed_by_its_manifest(tmp_path: Path) -> Non
         assert "started elsewhere" in runner.stop()
     done = {**said, "status": "passed", "seconds": 2.0, "phases": [{"name": "a", "status": "done", "seconds": 2.0}]}
     (folder / "run.json").write_text(json.dumps(done), encoding="utf-8")
-    assert runner.refresh().sentence() == f"Run {folder.name} ended well; no criterion was judged, after 2 s."
+    assert runner.refresh().sentence() == f"Run {folder.name} ended well; no criterion was judged. It took 2 s."
 
 
 def test_the_process_says_what_is_wrong_before_anything_starts(tmp_path: Path, started: list[Runner]) -> None:
@@ -335,8 +338,8 @@ def test_each_parameter_gets_a_field_of_its_kind_with_the_value_that_a_run_would
     assert kinds == {"count": "number", "share": "number", "big": "text", "method": "choice", "careful": "checkbox",
                      "names": "text", "since": "text", "token": "text"}  # fmt: skip
     count, _, _ = filled._rows["one.count"]
-    assert isinstance(count, widgets.BoundedIntText)
-    assert (count.value, count.min, count.max) == (7, 1, 9)
+    assert isinstance(count, widgets.IntText)
+    assert count.value == 7
     assert filled.form.entry("one.names") == '["a", "b"]'
     assert (filled.form.changed(), filled.form.arguments()) == ({}, [])
 
@@ -369,6 +372,9 @@ def test_what_is_wrong_is_said_in_the_words_of_the_checks_and_nothing_starts(fil
     said = "one.since = yesterday is not a date like 1974-01-31"
     assert filled.form.problems() == [said]
     assert said in filled._status.value
+    filled._rows["one.count"][0].value = 70  # it stays, and is not made 9 behind one's back
+    assert filled._rows["one.count"][0].value == 70
+    assert "one.count = 70" in filled._status.value
     assert filled._start.disabled
     filled.start()
     assert not filled.panel.runner.runs.exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from mlopskit.errors import MlopskitError, RunError
 from mlopskit.evaluate.slices.find import in_words
 from mlopskit.explore.slice_table import chosen, conditions, joined, mapping_of, parents
 from mlopskit.explore.slice_widget import SliceExplorer
+from mlopskit.explored import described_by
 
 HOSTILE = "town = <img src=x onerror=alert(1)>"
 SECRET = "Ada Lovelace"
@@ -55,6 +58,21 @@ def test_what_older_runs_or_untested_slices_lack_is_missing_not_made_up() -> Non
     assert not untested["confirmed"].any()
 
 
+def test_a_value_that_holds_the_joining_word_stays_whole_where_the_search_told_its_conditions() -> None:
+    parts = ["taste = rock and roll and x = y", "code = 0"]
+    name = " and ".join(parts)
+    searched = pd.DataFrame({"slice": [name, "code = 0"], "conditions": [json.dumps(parts), '["code = 0"]']})
+    tested = pd.DataFrame({"slice": ["x = y", parts[0]], "level": 1, "origin": "declared", "majority": [0.2, 0.3]})
+    searched = searched.assign(level=[2, 1], majority=0.1)
+    table = joined(searched, pd.concat([searched[["slice", "majority"]], tested]))
+    assert set(chosen(table, column="x")["slice"]) == {"x = y"}
+    assert set(chosen(table, column="taste")["slice"]) == {name, parts[0]}
+    assert set(parents(table, name)["slice"]) == {"code = 0", parts[0]}
+    assert described_by(table["conditions"]) == ["code", "taste", "x"]
+    wanted = {name: 0.1, "code = 0": 0.1, "x = y": 0.2, parts[0]: 0.3}
+    assert table.set_index("slice")["majority"].to_dict() == wanted
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -74,6 +92,26 @@ def test_filters_keep_what_fits(options: dict[str, object], expected: list[str])
 def test_an_unknown_order_is_refused() -> None:
     with pytest.raises(MlopskitError, match=r"cannot be sorted by 'eror'.*did you mean error"):
         chosen(joined(FOUND, TESTED), order="eror")
+
+
+def test_columns_levels_and_orders_that_are_not_there_are_refused_and_nothing_changes() -> None:
+    shown = explorer()
+    for name, value, words in (
+        ("column", "twon", r"No slice is described by 'twon' \(did you mean town\?\); "),
+        ("level", 7, "No slice is described by 7 columns; there are levels 1, 2."),
+        ("order", "eror", r"cannot be sorted by 'eror'.*did you mean error"),
+    ):
+        before = getattr(shown, name)
+        with pytest.raises(MlopskitError, match=words):
+            setattr(shown, name, value)
+        assert getattr(shown, name) == before
+
+
+def test_counts_are_whole_and_shares_keep_their_digits_also_where_they_are_whole() -> None:
+    shown = SliceExplorer(joined(FOUND.assign(times=[3.0, 1.0]), TESTED.assign(n_test=[1, 91, None, 201])))
+    assert [f">{text}<" in shown._detail.value for text in ("3.000", "1", "1.000")] == [True, True, False]
+    shown.chosen = "town = b"
+    assert ">149<" not in shown._detail.value
 
 
 def test_a_slice_is_part_of_those_with_some_of_its_conditions() -> None:
@@ -187,4 +225,3 @@ def test_without_a_kernel_the_state_is_a_picture_and_nothing_in_it_is_code() -> 
     assert "<img" not in bundle["text/html"]
     assert "&lt;img" in bundle["text/html"]
     assert "4 of 4 slices" in bundle["text/plain"]
-    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == shown.widget.model_id

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from mlopskit.errors import MetricError
+from mlopskit.evaluate import group_metrics
 from mlopskit.metrics import (
     ESTIMATED,
     METRICS,
@@ -88,6 +89,24 @@ def test_every_metric_agrees_with_scikit_learn(task, expected, rows, seed):
 
 
 @pytest.mark.parametrize(("task", "expected", "rows"), EXPECTED)
+@given(seed=st.integers(0, 100_000), names=st.lists(st.sampled_from("abc"), min_size=60, max_size=60))
+@settings(max_examples=10)
+def test_every_metric_by_group_agrees_with_scikit_learn(task, expected, rows, seed, names):
+    """Where a figure is defined: for means over classes where all classes occur."""
+    y, p, s = (part if part is None else part[:60] for part in rows(seed, n=60))
+    groups = np.array(names)[: len(y)]
+    table = group_metrics(y, p, {"g": groups}, y_score=s, metrics=list(expected), task=task, replicates=2, minimum=1)
+    for row in table.to_dict("records"):
+        inside = slice(None) if row["group"] == "overall" else groups == row["group"]
+        part = (y[inside], p[inside], None if s is None else s[inside])
+        defined = task == "regression" or len(np.unique(part[0])) == len(np.unique(y))
+        if defined and np.isfinite(row["value"]):
+            assert row["value"] == pytest.approx(expected[row["metric"]](*part), abs=1e-9), row["metric"]
+        elif defined and np.ptp(part[0]) > 0:
+            assert row["metric"] == "precision", "all else is defined where all classes occur"
+
+
+@pytest.mark.parametrize(("task", "expected", "rows"), EXPECTED)
 def test_measured_values_are_the_metric_and_lie_in_their_interval(task, expected, rows):
     y, p, s = rows(1)
     table = measure(y, p, s, task=task)
@@ -113,6 +132,20 @@ def test_methods_follow_the_metric_and_the_number_of_rows():
     assert (few["f1"], many["f1"]) == ("Dirichlet draws", "multinomial bootstrap")
     assert few["roc_auc"] == "DeLong, logit scale"
     assert many["log_loss"] == "jackknife, 64 blocks"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "method"),
+    [(190, 10, "multinomial bootstrap"), (189, 10, "Dirichlet draws"), (191, 9, "Dirichlet draws"),
+     (10, 190, "multinomial bootstrap"), (9, 191, "Dirichlet draws")],
+)  # fmt: skip
+def test_the_bootstrap_takes_200_rows_10_events_and_10_others(right, wrong, method):
+    y, p = np.r_[np.ones(right), np.zeros(wrong), np.zeros(300)], np.r_[np.ones(right + wrong), np.zeros(300)]
+    assert measure(y, p, task="binary", metrics=["precision"])["method"].tolist() == [method]
+    table = group_metrics(y, p, ["a"] * len(y), metrics=["precision", "recall"], replicates=200)
+    assert table["method"].tolist()[2:] == [method, "Wilson" if right >= 10 else "fewer than 10 in the denominator"]
+    forced = group_metrics(y, p, ["a"] * len(y), metrics=["precision", "accuracy"], method="bootstrap", replicates=200)
+    assert set(forced["method"]) == {"multinomial bootstrap"}
 
 
 def test_a_denominator_below_ten_cannot_be_estimated_and_says_why():

@@ -8,15 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlopskit.data import Columns
+from mlopskit.data import Columns, Target
 from mlopskit.errors import DataError
 from mlopskit.monitor import (
     Calibrator,
+    Profile,
     estimate_binary,
     estimate_note,
     estimate_table,
     expected_confusion,
     group_table,
+    make_reference,
     read_traffic,
     software_table,
     window_table,
@@ -90,6 +92,61 @@ def test_windows_agree_with_plain_counting_and_name_a_worse_one():
         assert values.loc[("accuracy", label), "value"] == pytest.approx((part["_target"] == part["prediction"]).mean())
         assert values.loc[("selection_rate", label), "value"] == pytest.approx(part["prediction"].mean())
     assert values.loc["accuracy", "change"].tolist() == ["within noise", "worse"]
+
+
+def test_beside_each_metric_stands_what_guessing_the_commonest_class_of_the_reference_scores():
+    parts = [rows(500, seed=1), rows(500, seed=2, flip=0.3)]
+    validation = rows(600, seed=3).assign(_target=[1] * 400 + [0] * 200)
+    names = ["accuracy", "precision", "recall", "balanced_accuracy", "roc_auc", "log_loss"]
+    made = make_reference(parts[0], validation, target=TARGET, columns=COLUMNS, metrics=names)
+    traffic = watch(parts, label_delay_windows=0)
+    table = window_table(traffic, made.profile, target=TARGET, metrics=names)
+    found = table.set_index(["metric", "window"])["majority"]
+    for label, part in zip(["2000", "2001"], parts, strict=True):
+        share = part["_target"].mean()
+        assert [found[name, label] for name in names] == pytest.approx([share, share, 1, 0.5, 0.5, np.nan], nan_ok=True)
+    assert found.loc[["requests", "selection_rate", "target_rate"]].isna().all()
+    nobody = made.profile.__class__(made.profile.features, 600, target={"n": 600, "value": 0.5})
+    found = window_table(traffic, nobody, target=TARGET, metrics=names).set_index(["metric", "window"])["majority"]
+    rest = 1 - parts[0]["_target"].mean()
+    given = [found[name, "2000"] for name in names]
+    assert given == pytest.approx([rest, np.nan, 0, 0.5, 0.5, np.nan], nan_ok=True)
+
+
+def test_the_guess_is_the_mean_of_the_reference_for_numbers_and_the_commonest_of_many_classes():
+    from sklearn.metrics import f1_score, mean_absolute_error, r2_score
+
+    part = rows(300, seed=1)
+    part["_target"], part["prediction"] = part["x"] * 10, part["x"] * 10 + 1
+    target = Target("regression", "y")
+    log, labels = stream([part.drop(columns="score")])
+    traffic = read_traffic(log, labels, target=target, columns=COLUMNS, width=1, label_delay_windows=0)
+    profile = Profile((), 300, target={"n": 300, "value": 4.0})
+    found = window_table(traffic, profile, target=target, metrics=["mae", "r2"]).set_index("metric")["majority"]
+    guess = np.full(300, 4.0)
+    wanted = [mean_absolute_error(part["_target"], guess), r2_score(part["_target"], guess)]
+    assert found[["mae", "r2"]].tolist() == pytest.approx(wanted)
+
+    several = Target("multiclass", "y", ("a", "b", "c"))
+    part["_target"] = part["prediction"] = np.arange(300) % 3
+    log, labels = stream([part.drop(columns="score")])
+    traffic = read_traffic(log, labels, target=several, columns=COLUMNS, width=1, label_delay_windows=0)
+    profile = Profile((), 300, target={"n": 300, "counts": {"a": 100, "b": 50, "c": 150}})
+    found = window_table(traffic, profile, target=several, metrics=["accuracy", "f1_macro"]).set_index("metric")
+    wanted = [1 / 3, f1_score(part["_target"], np.full(300, 2), average="macro")]
+    assert found.loc[["accuracy", "f1_macro"], "majority"].tolist() == pytest.approx(wanted)
+
+
+def test_each_group_has_the_guess_beside_it_unless_it_is_not_measured():
+    part = rows(600, seed=3)
+    part.loc[:9, "who"] = "few"
+    traffic, profile = watch([part], label_delay_windows=0), Profile((), 1, target={"n": 1, "value": 0.9})
+    made = group_table(traffic, ["who"], target=TARGET, metric="accuracy", profile=profile).set_index("group")
+    shares = part.groupby("who")["_target"].mean()
+    wanted = [shares["a"], shares["b"], np.nan]
+    assert made["majority"][["a", "b", "few"]].tolist() == pytest.approx(wanted, nan_ok=True)
+    without = group_table(traffic, ["who"], target=TARGET, metric="accuracy")
+    assert without["majority"].isna().all()
 
 
 def test_estimates_fail_where_the_relation_changed_and_the_note_warns():

@@ -1,5 +1,6 @@
 """Charts and tables of monitoring for every task, with hostile names, and where there is nothing to show."""
 
+import re
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlopskit import monitor
+from mlopskit import display, monitor
 from mlopskit.data import Columns, Target
 
 WATCHED = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("watched.py"))))
@@ -93,6 +94,30 @@ def test_a_heat_map_shows_every_cell_and_marks_drift():
     chart = monitor.drift_heatmap(pd.DataFrame(rows))
     assert all(text in chart.svg for text in ("0.51 •", "0.02", "0.15", "?"))
     assert "largest is a in w1: PSI 0.51" in chart.alt
+
+
+def test_figures_in_pale_cells_keep_their_ink_on_a_dark_page():
+    rows = [{"feature": "a", "window": w, "statistic": "psi", "value": value, "chance": 0.01, "n": 50, "status": status}
+            for w, value, status in [("w1", 0.04, "beyond chance"), ("w2", 0.03, "within chance")]]  # fmt: skip
+    svg = monitor.drift_heatmap(pd.DataFrame(rows)).svg
+    inks = {words: style for style, words in re.findall(r'<text style="([^"]*)"[^>]*>(0\.\d+)<', svg)}
+    assert "fill:#101010" in inks["0.04"]
+    assert "fill" not in inks["0.03"], "a blank cell has the ground of the page, so its figure has the page's ink"
+
+
+def test_no_cell_has_a_colour_that_the_report_lightens_on_a_dark_page():
+    rows = [{"feature": "a", "window": f"w{place}", "statistic": "psi", "value": value, "chance": 0.01, "n": 50,
+             "status": "drift"} for place, value in enumerate(np.linspace(0.12, 0.13, 24))]  # fmt: skip
+    svg = monitor.drift_heatmap(pd.DataFrame(rows)).svg.lower()
+    assert [ink for ink in display.PALETTE if ink in svg] == []
+
+
+def test_a_chart_by_window_names_its_axes_its_sizes_and_its_levels():
+    all_of = tables("binary")
+    svg = monitor.metric_chart(all_of.windows, all_of.estimates, metric=all_of.metric, bound=0.5).svg
+    words = re.findall(r"<text[^>]*>(.*?)</text>", svg)
+    assert any(re.fullmatch(r"window \(n = [\d,]+ (to [\d,]+ )?rows each\)", text) for text in words)
+    assert {"Accuracy, 95 % interval", "reference", "threshold", "measured"} <= set(words)
 
 
 def test_regression_has_no_estimates_without_labels_and_says_why():

@@ -14,7 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-CONDA_NAMES = {"bleach-with-css": "bleach", "matplotlib-base": "matplotlib"}
+CONDA_NAMES = {"bleach-with-css": "bleach", "matplotlib-base": "matplotlib", "python-duckdb": "duckdb"}
 """Where conda-forge calls a distribution by another name."""
 
 
@@ -84,3 +84,10 @@ def test_the_wheel_carries_notebooks_templates_and_data(wheel: Path, repo: Path)
     assert {f"mlopskit/datasets/{name}.parquet" for name in ("income", "mortgage", "digits")} <= names
     assert not [name for name in names if name.startswith(("tests/", "runs/"))]
     assert wheel.stat().st_size < 3_000_000
+
+
+@pytest.mark.xdist_group("together")
+def test_tests_that_share_a_server_run_in_one_process(request: pytest.FixtureRequest) -> None:
+    """With some versions of pytest and xdist they do not, and nothing says so but the time that it takes."""
+    grouped = getattr(request.config.option, "loadgroup", False)
+    assert request.node.nodeid.endswith("@together") == grouped

@@ -447,3 +447,13 @@ def test_artefacts_of_another_form_leave_the_cards_whole(tmp_path: Path, junk: A
             frame.assign(**dict.fromkeys(frame.columns, cells)).to_parquet(path)
     render(tmp_path)
     assert DATA_CARD.sections[-1].title in read(tmp_path, "data_card.html").text
+
+
+def test_a_name_that_turns_the_direction_of_the_text_turns_nothing(tmp_path: Path) -> None:
+    run = rich_run(tmp_path, "a\u202eb")
+    render(run)
+    for form in FORMS:
+        for suffix in (".html", ".md"):
+            text = (run / f"{form.name}{suffix}").read_text(encoding="utf-8")
+            assert "\u202e" not in text
+    assert "a[U+202E]b" in (run / "model_card.html").read_text(encoding="utf-8")

@@ -225,6 +225,48 @@ def test_failed_run_is_said_and_is_worse(tmp_path: Path) -> None:
     assert found.exit_code == 3
 
 
+def test_a_phase_that_the_second_run_lacks_is_not_there(tmp_path: Path) -> None:
+    a, b = make_run(tmp_path, "a"), make_run(tmp_path, "b", phases={"data": "done", "evaluate": "done"})
+    assert compare(a, b).worsened == ("phase slices_and_bias: done → not there",)
+
+
+def test_what_a_damaged_manifest_does_not_say_is_no_change(tmp_path: Path) -> None:
+    a, b = make_run(tmp_path, "a", metrics=RECALL), make_run(tmp_path, "b", metrics=RECALL)
+    (b / "run.json").write_text("{", "utf-8")
+    found = compare(a, b)
+    assert (found.parameters, found.environment, found.distributions, found.criteria) == ((), (), (), ())
+    assert [row.verdict for row in found.metrics] == ["equal"]
+
+
+def test_of_several_rows_of_a_criterion_the_gravest_counts_and_tells_why(tmp_path: Path) -> None:
+    rows = [{**criterion(status), "reason": why} for status, why in (("not-met", "too low"), ("met", "well"))]
+    a, b = make_run(tmp_path, "a", criteria=[criterion("met")]), make_run(tmp_path, "b", criteria=rows)
+    (found,) = compare(a, b).criteria
+    assert (found.after, found.reason) == ("not-met", "too low")
+
+
+def test_a_headline_that_two_metrics_share_takes_the_direction_that_they_share(tmp_path: Path) -> None:
+    def made(name: str, value: float, *metrics: str) -> Path:
+        rows = [metric_row(metric, value, value - 0.01, value + 0.01) for metric in metrics]
+        return make_run(tmp_path, name, metrics=rows, headline={**rows[0], "label": "Score", "phase": "evaluate"})
+
+    alike = compare(made("a", 0.9, "recall", "precision"), made("b", 0.8, "recall", "precision"))
+    apart = compare(made("c", 0.9, "recall", "log_loss"), made("d", 0.8, "recall", "log_loss"))
+    assert [found.headline.verdict for found in (alike, apart)] == ["worse", "different"]
+
+
+def test_very_large_and_very_small_measures_can_be_read(tmp_path: Path) -> None:
+    def made(name: str, large: float, small: float) -> Path:
+        rows = [metric_row("mean_absolute_error", large, large * 0.99, large * 1.01), metric_row("mse", small, 0, 1e-6)]
+        return make_run(tmp_path, name, metrics=rows)
+
+    found = compare(made("a", 2.2e13, 1.2e-7), made("b", 1.1e13, 2.4e-7))
+    for text in ("\n".join(command.lines(found)), page(found)):
+        for part in ("2.200e+13", "-1.100e+13", "1.200e-07"):
+            assert part in text
+    assert "1 artefact differs; nothing got worse" in "\n".join(command.lines(found))
+
+
 @pytest.mark.parametrize("torn", ["{ torn", "[]", '{"run": "b", "phases": 3, "criteria": {}, "parameters": []}'])
 def test_damage_is_said_and_never_a_crash(tmp_path: Path, torn: str) -> None:
     a, b = make_run(tmp_path, "a", metrics=RECALL), make_run(tmp_path, "b", metrics=RECALL)

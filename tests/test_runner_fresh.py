@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import sysconfig
@@ -78,8 +79,9 @@ def test_pip_installs_exactly_what_is_recorded_also_what_was_nobodys_direct_choi
     assert versions_in(tmp_path / "env") == RECORDED["distributions"]
 
 
-@pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not on the path")
-def test_uv_installs_the_same(tmp_path: Path, wheels: Path) -> None:
+def test_uv_installs_the_same(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert shutil.which("uv")
     fresh.make_environment(tmp_path / "env", fresh.recipe(RECORDED))
     assert versions_in(tmp_path / "env") == RECORDED["distributions"]
 

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlopskit.cli import main
+from mlopskit.runner.fingerprint import fingerprint
 from mlopskit.runner.giveaways import paths_in_code, secrets_in_code
 from mlopskit.runner.graph import graph
 from mlopskit.runner.hiddenstate import early_uses
@@ -337,3 +338,13 @@ def test_single_files_are_stripped_and_told(project: Path, capsys: pytest.Captur
     assert call("check", "--fix", "a.ipynb") == 0
     assert call("check", "b.ipynb") == 1
     assert "b.ipynb: it is not a readable notebook" in capsys.readouterr().out
+
+
+def test_a_text_that_is_paired_with_a_notebook_is_no_module_of_the_project(tmp_path: Path) -> None:
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "1_data.ipynb").write_text("{}", encoding="utf-8")
+    before = fingerprint(tmp_path).project
+    (tmp_path / "notebooks" / "1_data.py").write_text('# %% tags=["parameters"]\nn = 1\n', encoding="utf-8")
+    assert fingerprint(tmp_path).project == before
+    (tmp_path / "helpers.py").write_text("n = 1\n", encoding="utf-8")
+    assert fingerprint(tmp_path).project != before

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jupytext.cli import jupytext
 
 from mlopskit.cli import main
 from mlopskit.errors import MlopskitError, ProjectError, UsageError
@@ -209,6 +210,26 @@ def test_the_laid_down_phase_runs_and_its_test_passes(
     broken = (project / made.notebook).read_text(encoding="utf-8").replace("note(answer)", "1 / 0")
     (project / made.notebook).write_text(broken, encoding="utf-8")
     assert "ZeroDivisionError" in try_phase(project, "fairness_review", folder=tmp_path / "u")
+
+
+def test_a_phase_edited_as_text_by_jupytext_keeps_its_form_its_ids_and_its_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tiny_project(tmp_path / "p", "run.write('made', {'a': 1})")
+    path = project / lay_down_phase(project, "fairness_review", after=["first"]).notebook
+    ids = [cell["id"] for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    jupytext(["--quiet", "--set-formats", "ipynb,py:percent", str(path)])
+    words = path.with_suffix(".py")
+    text = words.read_text(encoding="utf-8")
+    assert '# %% tags=["parameters"]\nrows: int = 12  # 1..20' in text
+    words.write_text(text.replace("rows: int = 12", "rows: int = 7"), encoding="utf-8")
+    os.utime(words, ns=(path.stat().st_mtime_ns + 10**9,) * 2)
+    jupytext(["--quiet", "--sync", str(path)])
+    assert [cell["id"] for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]] == ids
+    monkeypatch.setenv("MLOPSKIT_PROJECT", str(project))
+    assert call("check", str(path)) == 0, capsys.readouterr()
+    assert call("params", "--json") == 0
+    assert '"value": 7' in capsys.readouterr().out.partition('"fairness_review"')[2]
 
 
 def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:

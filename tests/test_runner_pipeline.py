@@ -206,6 +206,7 @@ def test_results_made_from_something_else_are_not_reused(copied: SimpleNamespace
         ("value.json", None, r"its artefact one/value\.json is damaged or gone"),
         ("notebook.ipynb", '{"cells": [', "its notebook is damaged or gone"),
         ("notebook.ipynb", None, "its notebook is damaged or gone"),
+        ("notebook.ipynb", '{"cells": [], "metadata": {}, "nbformat": 4}', "its notebook was changed after the run"),
         ("trace.jsonl", "\0\0", "Phase one has no finished results"),
     ],
 )

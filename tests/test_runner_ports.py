@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import runpy
 import socket
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import zmq
 
 from mlopskit.runner import ports
 
@@ -19,12 +21,31 @@ tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))
 def test_ports_are_free_below_those_that_anybody_gets_and_never_given_twice() -> None:
     found = [port for _ in range(20) for port in ports.free_ports(5)]
     assert len(set(found)) == 100
-    for port in found[:5]:
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", port))
     with socket.socket() as anybody:
         anybody.bind(("127.0.0.1", 0))
         assert 10_000 <= min(found) <= max(found) < anybody.getsockname()[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a port cannot be held and used")
+def test_a_port_is_held_against_all_but_the_kernel_that_it_is_for() -> None:
+    (port,) = ports.free_ports(1)
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    with zmq.Context() as context, context.socket(zmq.REP) as kernel, context.socket(zmq.REQ) as client:
+        kernel.bind(f"tcp://127.0.0.1:{port}")
+        client.connect(f"tcp://127.0.0.1:{port}")
+        client.send(b"here")
+        assert kernel.poll(10_000)
+        assert kernel.recv() == b"here"
+        kernel.send(b"")
+        client.recv()
+
+
+def test_no_more_ports_are_held_than_kernels_can_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "_MOST_HELD", 10)
+    for _ in range(4):
+        ports.free_ports(5)
+    assert len(ports._held) <= 10
 
 
 def test_a_port_that_is_taken_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,4 +64,4 @@ def test_kernels_get_them(project: Path) -> None:
     connection = json.loads((outcome.folder / "one" / "it.json").read_text(encoding="utf-8"))
     numbers = [value for name, value in connection.items() if name.endswith("_port")]
     assert len(set(numbers)) == 5
-    assert set(numbers) <= set(ports._given)
+    assert all(10_000 <= number < ports._first_of_any() for number in numbers)

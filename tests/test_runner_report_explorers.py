@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from mlopskit import explored
+from mlopskit.evaluate.slices.found import tabular
 from mlopskit.metrics import METRICS
 from mlopskit.metrics.estimates import FEWEST
 from mlopskit.runner.report import explorers as module
@@ -64,6 +65,93 @@ def test_every_slice_is_there_worst_first_with_its_counts(run: Path) -> None:
     assert data["columns"] == ["age", "code", "town", "work & pay"]
 
 
+def test_what_guessing_errs_in_a_slice_is_told_beside_what_the_model_errs(run: Path) -> None:
+    assert not any("guess" in measure for measure in data_of(run, "slices")["measures"][:2])
+    size = len(pd.read_parquet(run / "slices_and_bias" / "confirmed.parquet"))
+    change(run, "confirmed", majority=[number / 200 for number in range(size)])
+    change(run, "slices", majority=0.25)
+    change(run, "groups", majority=0.75)
+    data, tested = data_of(run, "slices"), pd.read_parquet(run / "slices_and_bias" / "confirmed.parquet")
+    test, validation, *more = data["measures"]
+    assert dict(zip(data["names"], test["guess"], strict=True)) == pytest.approx(
+        dict(zip(tested["slice"], tested["majority"], strict=True))
+    )
+    searched = [place for place in range(len(data["names"])) if place not in data["declared"]]
+    assert {validation["guess"][place] for place in searched} == {0.25}
+    assert {value for measure in more for value in measure["guess"] if value is not None} == {0.75}
+    assert data["guess"] == "majority guess"
+    change(run, "confirmed", measure="mean squared error")
+    assert data_of(run, "slices")["guess"] == "mean guess"
+
+
+@pytest.mark.parametrize("guess", [0.0, 1.0])
+def test_the_guess_by_threshold_is_one_for_every_group_or_not_told(run: Path, guess: float) -> None:
+    assert data_of(run, "thresholds")["guess"] is None
+    table = pd.read_parquet(run / "slices_and_bias" / "threshold_rates.parquet")
+    change(run, "threshold_rates", majority=guess)
+    assert data_of(run, "thresholds")["guess"] == guess
+    change(run, "threshold_rates", majority=[0.0, 1.0] * (len(table) // 2) + [0.0] * (len(table) % 2))
+    assert data_of(run, "thresholds")["guess"] is None
+
+
+def renamed(run: Path, **names: str) -> None:
+    """Give the first slice found, and the first declared group, the names that are given."""
+    for name in ("slices", "confirmed"):
+        path = run / "slices_and_bias" / f"{name}.parquet"
+        table = pd.read_parquet(path)
+        old = {"searched": SLICES["_names"](1)[0], "declared": "town = north"}
+        table["slice"] = table["slice"].replace({old[kind]: made for kind, made in names.items()})
+        table.to_parquet(path)
+
+
+PARTS = ["age = 18–22", "taste = rock and roll and x = y", "code = 0"]
+
+
+def test_a_value_that_holds_the_joining_word_stays_whole_where_the_search_told_its_conditions(run: Path) -> None:
+    renamed(run, searched=" and ".join(PARTS), declared="town = north and east = west")
+    told = [json.dumps(PARTS), *["[]"] * 59]
+    change(run, "slices", conditions=told)
+    data = data_of(run, "slices")
+    places = [data["names"].index(name) for name in (" and ".join(PARTS), "town = north and east = west")]
+    assert data["apart"] == {str(places[0]): PARTS, str(places[1]): ["town = north and east = west"]}
+    assert data["columns"] == ["age", "code", "taste", "town", "work & pay"]
+
+
+@pytest.mark.parametrize("told", [None, 3, "torn", '{"age": 1}', '["age = 99"]'])
+def test_without_their_conditions_what_names_no_column_belongs_to_the_value_before_it(run: Path, told: Any) -> None:
+    renamed(run, searched="taste = rock and roll and code = 0")
+    change(run, "slices", conditions=told)
+    data = data_of(run, "slices")
+    place = data["names"].index("taste = rock and roll and code = 0")
+    assert data["apart"] == {str(place): ["taste = rock and roll", "code = 0"]}
+
+
+def test_the_search_tells_conditions_apart_that_words_run_together() -> None:
+    found = pd.DataFrame({
+        "slice": ["taste = rock and roll and x = 1", "x = 1"], "n": [3, 4],
+        "columns": [{"taste": "rock and roll", "x": 1}, {"x": 1}],
+    })  # fmt: skip
+    kept = tabular(found)
+    assert [json.loads(text) for text in kept["conditions"]] == [["taste = rock and roll", "x = 1"], ["x = 1"]]
+    assert kept.columns.tolist() == ["slice", "n", "conditions"]
+    assert tabular(found.head(0))["conditions"].tolist() == []
+
+
+def test_the_majority_guess_stands_beside_each_criterion_that_has_one(tmp_path: Path) -> None:
+    guesses = [0.5, -0.113, 0.0, None]
+    judged = [{**row, "majority": guess} for row, guess in zip(FAKE["CRITERIA"], guesses, strict=True)]
+    text = render(FAKE["fake_run"](tmp_path / "run", criteria=judged)).read_text(encoding="utf-8")
+    (table,) = re.findall(r'<table class="criteria".*?</table>', text, re.DOTALL)
+    head = re.findall(r"<th scope=\"col\"[^>]*>(.*?)</th>", table)
+    place = head.index("majority guess") - 1  # the criterion itself is a heading
+    rows = [re.findall(r"<td.*?</td>", row, re.DOTALL) for row in table.split("<tr>")[2:]]
+    shown = [re.sub(r"<[^>]+>", "", cells[place]).strip() for cells in rows]
+    assert [len(cells) for cells in rows] == [len(head) - 1] * 4
+    assert shown == ["0.500", "-0.113", "0.000", "–"]
+    without = render(FAKE["fake_run"](tmp_path / "older")).read_text(encoding="utf-8")
+    assert "majority guess" not in re.findall(r'<table class="criteria".*?</table>', without, re.DOTALL)[0]
+
+
 def test_metrics_of_declared_groups_stand_at_their_slices(run: Path) -> None:
     data = data_of(run, "slices")
     assert {data["names"][place] for place in data["groups"]["at"]} == {f"town = {town}" for town in SLICES["TOWNS"]}
@@ -82,11 +170,52 @@ def test_a_mean_loss_is_given_as_it_is_and_not_as_a_count(run: Path) -> None:
 
 
 def test_counts_by_threshold_are_those_behind_the_rates(run: Path) -> None:
-    data, table = data_of(run, "thresholds"), pd.read_parquet(run / "slices_and_bias" / "threshold_rates.parquet")
+    (data,) = data_of(run, "thresholds")["columns"]
+    table = pd.read_parquet(run / "slices_and_bias" / "threshold_rates.parquet")
     recall = table[(table["metric"] == "recall") & (table["group"] == "overall")]
     assert data["positives"][0] == 308
     assert [k / 308 for k in data["hits"][0]] == pytest.approx(recall["value"].tolist())
     assert data["steps"][data["own"]] == SLICES["OWN"]
+
+
+def by_another_column(run: Path, *, floor: Any) -> None:
+    """Add the rates of a second column, whose groups are the first's under other names, and say what the floor is."""
+    path = run / "slices_and_bias" / "threshold_rates.parquet"
+    table = pd.read_parquet(path)
+    second = table.assign(slice="work & pay", group=table["group"].replace({"north": "full"}))
+    pd.concat([table, second], ignore_index=True).to_parquet(path)
+    (run / "scope").mkdir(exist_ok=True)
+    (run / "scope" / "data.json").write_text(json.dumps({"privacy_floor": floor}), encoding="utf-8")
+
+
+@pytest.mark.parametrize("floor", [0, 1])
+def test_thresholds_are_offered_by_every_column_of_the_table(run: Path, floor: int) -> None:
+    (alone,) = data_of(run, "thresholds")["columns"]
+    by_another_column(run, floor=floor)
+    first, second = data_of(run, "thresholds")["columns"]
+    assert first == alone
+    assert (second["name"], second["groups"]) == ("work & pay", ["overall", "full", SLICES["HOSTILE"]])
+    assert {key: second[key] for key in ("steps", "own", "hits", "alarms", "positives", "negatives")} == {
+        key: first[key] for key in ("steps", "own", "hits", "alarms", "positives", "negatives")
+    }
+    assert "to the groups of town and work & pay;" in found(run)["thresholds"].lead
+
+
+@pytest.mark.parametrize("floor", [2, 10, None, "none", float("nan")])
+def test_one_column_alone_is_offered_unless_there_is_known_to_be_no_floor(run: Path, floor: Any) -> None:
+    by_another_column(run, floor=floor)
+    (column,) = data_of(run, "thresholds")["columns"]
+    assert column["name"] == "town"
+    assert "work" not in found(run)["thresholds"].data
+
+
+def test_a_column_that_lacks_a_rate_is_left_out_and_the_others_stay(run: Path) -> None:
+    by_another_column(run, floor=0)
+    path = run / "slices_and_bias" / "threshold_rates.parquet"
+    table = pd.read_parquet(path)
+    of_town = table.index[(table["slice"] == "town") & (table["metric"] == "recall")]
+    table.drop(index=of_town[5]).to_parquet(path)
+    assert [column["name"] for column in data_of(run, "thresholds")["columns"]] == ["work & pay"]
 
 
 def test_what_the_privacy_floor_withholds_is_not_in_the_page(run: Path) -> None:
@@ -179,7 +308,7 @@ def test_words_and_bounds_are_those_of_the_phases() -> None:
 
 def cells(*sources: str) -> Phase:
     made = [{"cell_type": "code", "id": f"c{i}", "source": text, "outputs": []} for i, text in enumerate(sources)]
-    return Phase("model", 1, "done", 1.0, {}, (), (), "", "", Path(), {}, tuple(made))
+    return Phase("model", 1, "done", 1.0, {}, (), (), "", "", "", Path(), {}, tuple(made))
 
 
 def test_a_cell_names_what_it_shows_even_when_an_earlier_one_wrote_it() -> None:

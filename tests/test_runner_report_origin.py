@@ -26,7 +26,7 @@ TITLES = {"scope": "Scope", "data": "Data <b>", "model": "Model"}
 
 
 def phase(name: str, number: int, *reads: Artefact, status: str = "done") -> Phase:
-    return Phase(name, number, status, 1.0, {}, reads, (), "", "", Path(name))
+    return Phase(name, number, status, 1.0, {}, reads, (), "", "", "", Path(name))
 
 
 def three() -> list[Phase]:

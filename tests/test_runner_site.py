@@ -29,10 +29,11 @@ from mlopskit.cli import site as command
 from mlopskit.errors import RunError
 from mlopskit.runner import marks
 from mlopskit.runner.report import render
-from mlopskit.runner.site import build, pages
+from mlopskit.runner.site import beside, build, pages
 from mlopskit.runner.site.chart import charts, ticks
 from mlopskit.runner.site.details import details_of, script_of
 from mlopskit.runner.site.entries import Entry, Headline
+from mlopskit.runner.site.making import Making
 from mlopskit.runner.site.reading import Reading
 from mlopskit.runner.site.state import FILE, is_name
 from mlopskit.runs.presence import present
@@ -208,7 +209,7 @@ def test_a_site_never_removes_what_its_state_has_no_right_to_name(runs: Path, tm
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mlopskit.runner.site import build, pages
+from mlopskit.runner.site import beside, build, pages
 left = int(sys.argv[3])
 original = pages.of_run
 def of_run(*arguments):
@@ -263,6 +264,109 @@ def test_drafts_of_a_killed_build_go_and_what_others_put_there_stays(
     assert note.read_text(encoding="utf-8") == "half"
 
 
+@pytest.fixture
+def many(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Runs enough for two processes."""
+    for number in range(3, 6):
+        figures = {"curve": made.drawing(f"Drawing {number}."), "same": made.drawing("Drawn alike.")}
+        made.make_run(runs, f"2026040{number}T000000Z-00000{number}", figures=figures)
+    monkeypatch.setattr(sys.modules["mlopskit.runner.site.build"], "MANY", 5)
+    return runs
+
+
+def alone(runs: Path, site: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    with monkeypatch.context() as one:
+        one.setattr(sys.modules["mlopskit.runner.site.build"], "MANY", 99)
+        return contents(build(runs, site).index.parent)
+
+
+def test_two_processes_make_the_same_site_as_one(many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here: list[str] = []
+    one = Making.one
+    monkeypatch.setattr(Making, "one", lambda self, name, **more: (here.append(name), one(self, name, **more))[1])
+    built = build(many, tmp_path / "site")
+    assert len(here) == 3  # the other two were made elsewhere
+    assert built.built == tuple(path.name for path in sorted(many.glob("2026*")))
+    assert contents(tmp_path / "site") == alone(many, tmp_path / "alone", monkeypatch)
+    assert build(many, tmp_path / "site").built == ()
+
+
+@pytest.mark.parametrize("ends", ["raise SystemExit(3)", "print('[\"', end='')", "print('{}')", "print('[1, 2]')"])
+def test_what_the_second_process_leaves_undone_is_done_by_the_first(
+    many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    monkeypatch.setattr(beside, "_COMMAND", [sys.executable, "-c", ends])
+    assert len(build(many, tmp_path / "site").built) == 5
+    assert contents(tmp_path / "site") == alone(many, tmp_path / "alone", monkeypatch)
+
+
+def test_a_build_that_fails_leaves_no_second_process(
+    many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = tmp_path / "pid"
+    waits = f"import os, time, pathlib; pathlib.Path({str(pid)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    monkeypatch.setattr(beside, "_COMMAND", [sys.executable, "-c", waits])
+
+    def fails(*_: object, **__: object) -> None:
+        while not (pid.is_file() and pid.read_text()):
+            time.sleep(0.01)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Making, "one", fails)
+    with pytest.raises(RunError, match="No space left"):
+        build(many, tmp_path / "site")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+def test_a_file_in_the_way_is_named(runs: Path, tmp_path: Path) -> None:
+    site = build(runs, tmp_path / "site").index.parent
+    shutil.rmtree(site / "runs" / NEW)
+    (site / "runs" / NEW).write_text("mine", encoding="utf-8")
+    with pytest.raises(RunError, match=rf"File exists: .*{NEW}"):
+        build(runs, site)
+
+
+def test_a_run_that_is_removed_while_its_pages_are_made_keeps_those_it_had(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = build(runs, tmp_path / "site").index.parent
+    whole = contents(site / "runs")
+    os.utime(runs / OLD / "run.json")
+
+    def removing(run: Reading, **more: Any) -> dict[str, Any]:
+        found = details_of(run, **more)
+        shutil.rmtree(run.folder)
+        return found
+
+    monkeypatch.setattr(sys.modules["mlopskit.runner.site.making"], "details_of", removing)
+    assert build(runs, site).built == ()
+    assert contents(site / "runs") == whole
+    assert dead_links(site / "index.html") == []
+    assert build(runs, site).gone == (OLD,)
+
+
+def test_a_new_run_that_is_removed_while_its_pages_are_made_is_not_listed(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Making.one
+
+    def removing(self: Making, name: str, **more: Any) -> Any:
+        if name == OLD:
+            shutil.rmtree(runs / OLD)
+        return one(self, name, **more)
+
+    monkeypatch.setattr(Making, "one", removing)
+    built = build(runs, tmp_path / "site")
+    assert built.built == (NEW,)
+    assert [row["data-n"] for row in Page(built.index).rows] == [NEW]
+
+
+def test_a_damaged_pointer_to_the_newest_run_names_none(runs: Path, tmp_path: Path) -> None:
+    (runs / "latest").write_bytes(b"\xff\xfe")
+    assert "latest" not in Page(build(runs, tmp_path / "site").index).words
+
+
 def test_hostile_names_are_words_and_their_links_hold(tmp_path: Path) -> None:
     names = ["<b>&\"'#?%41 é", "javascript:alert(1)", "a\nb"]
     for name in names:
@@ -304,6 +408,29 @@ def test_damaged_running_and_unmarked_runs_are_listed_for_what_they_are(runs: Pa
 def test_a_manifest_in_another_form_does_not_stop_the_site(runs: Path, tmp_path: Path, said: str) -> None:
     (runs / OLD / "run.json").write_text(said, encoding="utf-8")
     assert len(Page(build(runs, tmp_path / "site").index).rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "date"),
+    [
+        ({"started": "0999-01-01T00:00:00Z"}, "0999-01-01"),
+        ({"started": "0001-01-01T00:00:00+23:00"}, "2026-04-01"),  # before there were dates: its name's
+        ({"headline": {"label": "ROC AUC", "value": 1.5e308, "low": -1.5e308, "high": 1.5e308}}, "2026-04-01"),
+        ({"headline": {"label": "ROC AUC", "value": 5e-324, "low": -0.0, "high": None}}, "2026-04-01"),
+    ],
+)
+def test_no_date_and_no_figure_keeps_the_others_from_being_listed_and_drawn(
+    runs: Path, tmp_path: Path, said: dict[str, Any], date: str
+) -> None:
+    made.copy_run(runs / NEW, "20260401T000000Z-000003", **{"started": ""} | said)
+    page = Page(build(runs, tmp_path / "site").index)
+    assert {row["data-n"]: row["data-d"] for row in page.rows} == {
+        OLD: "2026-01-01", NEW: "2026-03-01", "20260401T000000Z-000003": date,
+    }  # fmt: skip
+    text = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    drawn = text[text.index('<svg class="over-time"') : text.index("</svg>")]
+    assert drawn.count("<circle") >= 2
+    assert not re.search(r"nan|inf", re.sub(r"<title>.*?</title>", "", drawn))
 
 
 def test_a_damaged_state_makes_everything_anew(runs: Path, tmp_path: Path) -> None:
@@ -418,6 +545,22 @@ def test_ticks_span_the_figures_and_are_few(low: float, width: float) -> None:
     assert found[0] <= low + 0.01 * step
     assert found[-1] >= low + width - 0.01 * step
     assert 2 <= len(found) <= 7
+
+
+@pytest.mark.parametrize("value", [1.2e12, 3e97, 1.2e-9, 4_321.5, -2.5e7, 0.0])
+def test_the_figures_of_an_axis_stand_beside_it_and_tell_its_lines_apart(value: float) -> None:
+    heads = [Headline("MAE", value * part, value * part * 0.9, value * part * 1.1) for part in (1, 3, 8)]
+    entries = [dataclasses.replace(entry(place), headline=head) for place, head in enumerate(heads)]
+    (chart,), _ = charts(entries)
+    found = re.findall(r'/><text x="(\d+)" y="[\d.-]+">([^<]+)</text>', chart.drawing)
+    assert len(found) >= 2
+    assert all(12 * len(text) <= int(right) for right, text in found)  # 12 a letter, on a phone
+    numbers = [float(text.replace(",", "")) for _, text in found]
+    lows, highs = [head.low for head in heads], [head.high for head in heads]
+    assert numbers == sorted(set(numbers))
+    assert (numbers[0], numbers[-1]) == pytest.approx(
+        (min(numbers[0], *lows, *highs), max(numbers[-1], *lows, *highs)), rel=1e-6, abs=1e-16
+    )
 
 
 def test_equal_figures_are_drawn_in_the_middle() -> None:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mlopskit.display import PALETTE
+from mlopskit.display import PALETTE, chart, figure
 from mlopskit.runner.site import build
 from mlopskit.runner.site.drawings import passive
 from mlopskit.runner.site.state import FILE
@@ -32,6 +32,9 @@ ACTIVE = (
     '<x:script xmlns:x="http://www.w3.org/2000/svg">x()</x:script>',
     "<style>@import 'http://elsewhere.example/x.css';</style>",
     '<path style="fill: url(http://elsewhere.example/x)" d="M0 0"/>',
+    '<path style="fill: u&#114;l(http://elsewhere.example/x)" d="M0 0"/>',
+    r'<path style="fill: u\72l(http://elsewhere.example/x)" d="M0 0"/>',
+    '<path ONLOAD\n = "x()" d="M0 0"/>',
 )
 
 
@@ -80,19 +83,42 @@ def test_a_kept_figure_runs_nothing_and_fetches_nothing(runs: Path, tmp_path: Pa
 
 
 def test_words_that_look_active_are_drawn_as_words() -> None:
-    text = passive(made.drawing("x", inside="<text>&lt;script onload=&quot;x&quot;&gt;</text>"))
+    text = passive(made.drawing("x", inside="<text>&lt;script onload=&quot;x&quot;&gt;</text>").encode())
     (said,) = (element for element in ElementTree.fromstring(text) if element.tag.endswith("text"))
     assert said.text == '<script onload="x">'
 
 
 def test_every_colour_of_the_house_stays_a_colour_in_an_image() -> None:
     active = "".join(f'<path fill="{colour}" onload="x()" d="M0 0"/>' for colour in PALETTE)
-    assert re.findall(r'fill="(#\w+)" d="M0 0"', passive(made.drawing("x", inside=active))) == list(PALETTE)
+    assert re.findall(r'fill="(#\w+)" d="M0 0"', passive(made.drawing("x", inside=active).encode()).decode()) == list(
+        PALETTE
+    )
 
 
-@pytest.mark.parametrize("content", ["<!DOCTYPE svg [<!ENTITY a 'b'>]><svg/>", "<svg><script>", "script"])
-def test_what_is_no_drawing_is_left_out(content: str) -> None:
-    assert "<p" not in passive(content)
+WIDE = '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>x()</script></svg>'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<svg><!DOCTYPE svg [<!ENTITY a 'b'>]></svg>", b"<svg><script>", b"script", b"words",
+        WIDE.encode("utf-16"), WIDE.encode("utf-16-le"), WIDE.encode("utf-16-be"),
+    ],
+)  # fmt: skip
+def test_what_is_no_drawing_is_left_out(content: bytes) -> None:
+    assert passive(content) == b""
+
+
+def test_nothing_is_kept_of_a_document_type() -> None:
+    assert passive(b"<!DOCTYPE svg [<!ENTITY a 'b'>]><svg/>") == b'<svg xmlns="http://www.w3.org/2000/svg"/>'
+
+
+def test_a_figure_of_a_notebook_is_kept_byte_for_byte() -> None:
+    drawn, axes = figure()
+    axes.plot([0, 1], [1, 0], label="it's on = <a> & é")
+    axes.legend()
+    content = chart(drawn, alt="It's on = <a>.").svg.encode()
+    assert passive(content) is content
 
 
 def test_a_damaged_and_a_lost_figure_have_no_place(runs: Path, tmp_path: Path) -> None:

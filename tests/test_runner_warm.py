@@ -151,13 +151,13 @@ def test_a_module_of_the_project_is_not_imported_ahead(project: Path) -> None:
 
 
 def test_first_kernel_does_not_wait_for_what_later_ones_need(project: Path) -> None:
-    with warm.ForkServer(["import json", "import time; time.sleep(5)"]) as started, Path(os.devnull).open("wb") as null:
+    flag = project / "flag"  # the second statement ends once there is a first kernel
+    waits = f"import os, time\nwhile not os.path.exists({str(flag)!r}): time.sleep(0.01)"
+    with warm.ForkServer(["import json", waits]) as started, Path(os.devnull).open("wb") as null:
         asked = {"output": null.fileno(), "errors": null.fileno(), "environment": dict(os.environ), "cwd": "/"}
-        began = time.monotonic()
-        started.fork(["ipykernel_launcher"], needs=["import json"], **asked)
-        first = time.monotonic() - began
-        started.fork(["ipykernel_launcher"], needs=["import time; time.sleep(5)"], **asked)
-        assert first < 4 < time.monotonic() - began
+        first = started.fork(["ipykernel_launcher"], needs=["import json"], **asked)
+        flag.touch()
+        assert started.fork(["ipykernel_launcher"], needs=[waits], **asked).pid != first.pid
 
 
 def test_a_statement_that_fails_is_left_to_the_cell_that_needs_it(project: Path) -> None:

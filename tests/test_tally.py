@@ -69,6 +69,14 @@ def test_a_grouping_survives_json_and_groups_every_row(values):
     assert again.transform(frame).notna().all(axis=None)
 
 
+def test_datetimes_beyond_what_nanoseconds_hold_are_its_ends():
+    days = ["1000-01-01", "1850-05-05", "2020-01-01", "2021-01-01", "2500-01-01", "9999-12-31"]
+    rows = pd.DataFrame({"when": np.array(days * 5, dtype="datetime64[s]")})
+    grouping = Grouping.fit(rows, ["when"], bins=3)
+    assert grouping.columns[0].labels == ("1677-09-23 to 1850-05-05", "2020-01-01 to 2021-01-01", "2262-04-11")
+    assert grouping.codes(rows)["when"].tolist() == [0, 0, 1, 1, 2, 2] * 5
+
+
 def test_lists_and_unknown_columns_are_refused():
     with pytest.raises(DataError, match="holds lists"):
         Grouping.fit(pd.DataFrame({"image": [[1, 2], [3, 4]]}), ["image"])
@@ -139,6 +147,16 @@ def test_tallies_of_different_edges_are_not_added():
         _ = Tally.from_table(rows, ["score"], grouping=groupings[0]) + Tally.from_table(
             rows, ["score"], grouping=groupings[1]
         )
+
+
+def test_a_missing_person_has_one_block_however_the_numbers_are_stored():
+    given = [1, None, 3, 2**40]
+    kinds = [pd.Series(given, dtype=kind) for kind in ("float64", "Int64", "object", "Float64", "int64[pyarrow]")]
+    blocks = {tuple(block_of(units)) for units in kinds}
+    assert len(blocks) == 1
+    whole = block_of(pd.Series([1, 3, 2**40]))
+    found = blocks.pop()
+    assert [found[place] for place in (0, 2, 3)] == whole.tolist()
 
 
 def test_a_unit_keeps_its_rows_in_one_block():
@@ -216,7 +234,7 @@ def test_weighted_regression_sums_are_those_of_repeated_rows():
 
 def test_rows_that_repeat_bring_a_warning_unless_it_is_said_what_belongs_together():
     rows = _scored().assign(_row=lambda table: table["_row"] // 2, person=lambda table: table["_row"])
-    with pytest.warns(UserWarning, match="200 rows repeat the id of another"):
+    with pytest.warns(UserWarning, match="200 rows or more repeat the id of another"):
         Tally.from_table(rows)
     Tally.from_table(rows, unit="person")
 

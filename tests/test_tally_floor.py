@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
@@ -18,9 +18,10 @@ from mlopskit.data.overview import show_labels, show_rows
 from mlopskit.deploy.automation import deferred_by_group
 from mlopskit.deploy.floored import EVERY_GROUP, hide_warnings, show_requests
 from mlopskit.evaluate.curves import calibration_table, confusion_table, precision_recall_curve, roc_curve
-from mlopskit.evaluate.privacy.scores import cuts
+from mlopskit.model import Objective, choose_threshold, threshold_curve
 from mlopskit.tally.floor.bounds import Published, confusion_kinds, short_of
 from mlopskit.tally.floor.plan import SHOWN, plan_floor
+from mlopskit.tally.floor.scores import cuts
 from mlopskit.tally.floor.tables import folded, states_of, withhold
 
 BINARY = Target("binary", "y", ("no", "yes"), "yes")
@@ -65,21 +66,43 @@ def scored(seed=0, n=300):
 
 
 @settings(max_examples=25)
+@example(seed=368, n=20)  # 4 negatives in all, 3 of them called positive: the curve's ends tell no more than the totals
 @given(seed=st.integers(0, 1000), n=st.integers(20, 300))
 def test_no_two_tables_cut_along_the_scores_can_be_subtracted(seed, n):
     rows = scored(seed, n)
     if rows[TARGET].nunique() < 2:
         return
     positive, score = rows[TARGET].to_numpy() == 1, rows["score"].to_numpy()
-    known = {0.5, *cuts(positive, score, score >= 0.5, floor=FLOOR)}
+    called = score >= 0.5
+    known = {0.5, *cuts(positive, score, called, floor=FLOOR)}
     for curve in (roc_curve, precision_recall_curve):
         known |= set(curve(rows, BINARY, floor=FLOOR)["threshold"])
+    # what lies between two cuts falls apart at the threshold, where the four cells of the confusion table are known
     for one, other in product(known, known):
         between = (score >= min(one, other)) & (score < max(one, other))
-        for kind in (positive, ~positive):
-            count = int((kind & between).sum())
-            side = kind & ((score >= 0.5) == (min(one, other) >= 0.5))
-            assert count == 0 or count >= FLOOR or count == side.sum(), (one, other, count)
+        for kind, side in product((positive, ~positive), (called, ~called)):
+            count = int((kind & side & between).sum())
+            assert count == 0 or count >= FLOOR or count == (kind & side).sum(), (one, other, count)
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 1000), n=st.integers(40, 300))
+def test_the_curve_over_thresholds_and_the_one_in_use_leave_no_few_rows_of_a_class_between_them(seed, n):
+    rows = scored(seed, n)
+    if rows[TARGET].nunique() < 2:
+        return
+    truth, score = rows[TARGET].to_numpy(), rows["score"].to_numpy()
+    objective = Objective()
+    chosen = choose_threshold(truth, score, objective=objective)
+    curve = threshold_curve(truth, score, objective=objective, chosen=chosen, floor=FLOOR)
+    found = (curve["recall"] * truth.sum()).round().to_numpy(int)
+    alarms = (curve["selected"] * n).round().to_numpy(int) - found
+    called = score >= chosen.threshold
+    for kind, counts in ((truth == 1, found), (truth == 0, alarms)):
+        above, all_of_them = int((kind & called).sum()), int(kind.sum())
+        known = np.unique([0, *counts, above, all_of_them])
+        for low, high in pairwise(known):
+            assert high - low >= FLOOR or {low, high} <= {0, above, all_of_them}, known
 
 
 def test_calibration_bins_hold_enough_of_each_class_and_are_as_before_without_a_floor():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SHOWN = 12
 """Lines of one section on the terminal; the page and the JSON have them all."""
 
-_CODE_LINES = 60
+_CODE_LINES, _DIGITS = 60, 3
 _VERDICTS = {"noise": "inside the noise", "unknown": "cannot be told", "equal": "="}
 _COLOURS = {"worse": 31, "better": 32, "-": 31, "+": 32}
 _HELP = "Name of a run, a part that fits one only, a path, or latest."
@@ -105,7 +105,8 @@ def _outcome(found: Comparison) -> str:
         return "A manifest is damaged, so whether anything got worse cannot be told."
     if not found.artefacts:
         return "Every artefact is equal; what measures time is left out."
-    return f"{len(found.artefacts)} artefacts differ; nothing got worse beyond noise."
+    count = len(found.artefacts)
+    return f"{count} artefact{' differs' if count == 1 else 's differ'}; nothing got worse beyond noise."
 
 
 def _few(rows: Sequence[str], limit: int = SHOWN) -> list[str]:
@@ -147,12 +148,17 @@ def _measures(rows: Sequence[Difference], limit: int = SHOWN) -> list[str]:
 
 def _measure(row: Difference) -> list[str]:
     where = " ".join(words.safe(part) for part in (row.slice, row.group) if part)
-    values = [words.interval(vars(side)) if side else "–" for side in (row.before, row.after)]
-    difference = "" if row.difference is None else f"{row.difference:+.3f}"
-    if row.low is not None and row.high is not None:
-        difference += f" [{row.low:+.3f}, {row.high:+.3f}]"
+    values = [_interval(side.value, side.low, side.high) if side else "–" for side in (row.before, row.after)]
+    difference = "" if row.difference is None else _interval(row.difference, row.low, row.high, signed=True)
     verdict = _tinted(_VERDICTS.get(row.verdict, row.verdict), row.verdict)
     return [f"{words.safe(row.metric)} {where}".strip(), values[0], "→", values[1], difference, verdict]
+
+
+def _interval(value: float | None, low: float | None, high: float | None, *, signed: bool = False) -> str:
+    from mlopskit.runner.compare_html import number
+
+    text, *ends = (number(item, signed=signed, digits=_DIGITS) for item in (value, low, high))
+    return text if low is None or high is None else f"{text} [{', '.join(ends)}]"
 
 
 def _criteria(found: Comparison) -> list[str]:

@@ -1,23 +1,27 @@
-"""Progress of a run: a live line on a terminal, plain lines elsewhere, events as JSON, or nothing.
+"""Progress of a run: live lines on a terminal, plain lines elsewhere, events as JSON, or nothing.
 
 A listener takes the events of `mlopskit.runner.execute`. Plain output holds no control character, so that a log of
-it reads well.
+it reads well. How long a phase will take is told by how long it took when it was last executed here; the first time by
+the pace of its cells so far, which is said to be no more than that.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlopskit.cli import words
 
 if TYPE_CHECKING:
-    from rich.status import Status
+    from rich.live import Live as Lines
+    from rich.table import Table
 
 Event = Mapping[str, Any]
 
@@ -38,12 +42,58 @@ def _print_json(event: Event) -> None:
     sys.stdout.flush()
 
 
+QUIET = 15.0
+"""Seconds without a line, after which a log says which cell is reached."""
+_PACE = 3.0
+"""Seconds from which on the pace of the cells says something."""
+
+
+@dataclass
+class Running:
+    """A phase that is being executed.
+
+    Attributes
+    ----------
+    usual : float or None
+        How long it took when it was last executed (seconds).
+    began, said : float
+        When it began, and when a line last spoke of it.
+    cell, cells : int
+        The cell that runs, from 1, of how many; 0 before the first.
+    heading : str
+        What that cell stands under.
+    """
+
+    usual: float | None
+    began: float = field(default_factory=lambda: time.monotonic())
+    said: float = field(default_factory=lambda: time.monotonic())
+    cell: int = 0
+    cells: int = 0
+    heading: str = ""
+
+    @property
+    def took(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.began
+
+    def outlook(self) -> str:
+        """Say how long it will take, as far as that can be known."""
+        if self.usual is not None:
+            return f"last time {words.seconds(self.usual)}"
+        done = self.cell - 1
+        if done < 1 or self.took < _PACE:
+            return "first time here"
+        left = round(self.took / done * (self.cells - done))
+        return f"at this pace {words.seconds(left)} more" if left >= 60 else f"at this pace {left} s more"
+
+
 class Plain:
-    """One line when a phase starts, one when it ends, then the outcome."""
+    """One line when a phase starts, one when it ends, some between when it takes long, then the outcome."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
         self.place: dict[str, str] = {}
+        self.running: dict[str, Running] = {}
 
     def __call__(self, event: Event) -> None:
         """Take an event; kinds that need no line are passed over."""
@@ -65,13 +115,30 @@ class Plain:
 
     def on_phase(self, event: Event) -> None:
         """Say that a phase starts."""
+        phase = self.running[event["phase"]] = Running(event.get("usual"))
         if not self.quiet:
-            took = event.get("usual")
-            last = f"  last time {words.seconds(took)}" if took else ""
-            self.say(f"  {event['index']}/{event['of']}  {event['phase']} …{last}")
+            self.say(f"  {event['index']}/{event['of']}  {event['phase']} …  {phase.outlook()}")
+
+    def on_cell(self, event: Event) -> None:
+        """Take down which cell runs, and say so when nothing was said for long."""
+        phase = self.running.get(event["phase"])
+        if phase is None:
+            return
+        phase.cell, phase.cells, phase.heading = event["cell"], event["cells"], words.safe(event["heading"])
+        if not self.quiet:
+            self.reached(event["phase"], phase)
+
+    def reached(self, name: str, phase: Running) -> None:
+        """Say which cell is reached, now and then."""
+        if time.monotonic() - phase.said < QUIET:
+            return
+        phase.said = time.monotonic()
+        doing = f"cell {phase.cell}/{phase.cells}  {phase.heading[:50]}".rstrip()
+        self.say(f"  {self.place.get(name, '')}  {name}  {doing}  {words.seconds(phase.took)}, {phase.outlook()}")
 
     def on_ended(self, event: Event) -> None:
         """Say how a phase ended."""
+        self.running.pop(event["phase"], None)
         bad = event["error"] is not None
         if self.quiet and not bad:
             return
@@ -110,60 +177,68 @@ class Plain:
 
 
 class Live(Plain):
-    """`Plain`, with the running cell on a line that is rewritten."""
+    """`Plain`, with a line for each running phase that is rewritten: its cell, its time so far and to come."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.status: Status | None = None
-        self.running: dict[str, tuple[float, str]] = {}
-        self.usual: dict[str, float | None] = {}
+        self.lines: Lines | None = None
+        atexit.register(self._hide)  # whatever ends the command, the cursor is there again
 
-    def on_phase(self, event: Event) -> None:
-        """Start the live line."""
-        self.running[event["phase"]] = time.monotonic(), ""
-        self.usual[event["phase"]] = event.get("usual")
+    def say(self, text: str = "") -> None:
+        """Print a line above those of the running phases."""
+        self._hide()
+        super().say(text)
         self._show()
 
-    def on_cell(self, event: Event) -> None:
-        """Show which cell runs, under which heading, and for how long the phase has run."""
-        phase = event["phase"]
-        if phase in self.running:
-            doing = f"cell {event['cell']}/{event['cells']}  {words.safe(event['heading'])[:50]}"
-            self.running[phase] = self.running[phase][0], doing
-            self._show()
+    def on_phase(self, event: Event) -> None:
+        """Begin the line of a phase."""
+        self.running[event["phase"]] = Running(event.get("usual"))
+        self._show()
 
-    def on_ended(self, event: Event) -> None:
-        """Replace the live line by the lasting one, and go on with that of a phase beside it."""
-        self.running.pop(event["phase"], None)
-        if self.status is not None:
-            self.status.stop()
-            self.status = None
-        super().on_ended(event)
-        if self.running:
-            self._show()
+    def reached(self, name: str, phase: Running) -> None:
+        """Leave it to the line, which is drawn anew by itself."""
+
+    def on_finished(self, event: Event) -> None:
+        """Take the lines away for good."""
+        self.running.clear()
+        super().on_finished(event)
+
+    def _hide(self) -> None:
+        if self.lines is not None:
+            self.lines.stop()
+            self.lines = None
 
     def _show(self) -> None:
-        from rich.console import Console
+        if self.lines is None and self.running:
+            from rich.console import Console
+            from rich.live import Live as Lines
+
+            self.lines = Lines(
+                get_renderable=self.drawn,
+                console=Console(highlight=False),
+                refresh_per_second=8,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self.lines.start()
+
+    def drawn(self) -> Table:
+        """Draw the running phases as they are now; on a narrow terminal the heading gives way."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
         from rich.text import Text
 
-        now = time.monotonic()
-        parts = [
-            f"{self._head(phase)}  {doing}  {words.seconds(now - since)}{self._of(phase)}"
-            for phase, (since, doing) in self.running.items()
-        ]
-        text = Text("   ".join(parts), no_wrap=True)
-        if self.status is None:
-            self.status = Console(highlight=False).status(text)
-            self.status.start()
-        else:
-            self.status.update(text)
-
-    def _of(self, phase: str) -> str:
-        took = self.usual.get(phase)
-        return f" (last time {words.seconds(took)})" if took else ""
-
-    def _head(self, phase: str) -> str:
-        return f"{self.place.get(phase, '')}  {phase}"
+        table = Table.grid(padding=(0, 1))
+        for narrow in (True, True, True, True, False):
+            table.add_column(no_wrap=narrow)
+        for name, phase in list(self.running.items()):
+            done = ProgressBar(total=phase.cells or None, completed=max(phase.cell - 1, 0), width=8)
+            told = f"{words.seconds(phase.took)}, {phase.outlook()}"
+            cell = f"{phase.cell}/{phase.cells}" if phase.cells else ""
+            heading = Text(phase.heading, no_wrap=True, overflow="ellipsis")
+            table.add_row(f"  {self.place.get(name, '')}  {name}", done, cell, told, heading)
+        return table
 
 
 def _short(path: str) -> str:

@@ -15,7 +15,8 @@ from mlopskit.cli.hygiene import examine_files, tell
 from mlopskit.cli.newphase import new_phase
 from mlopskit.cli.options import ProjectOption, complete_phase, project_folder
 from mlopskit.cli.output import JsonOption, Output, QuietOption
-from mlopskit.errors import MlopskitError, UsageError
+from mlopskit.errors import MlopskitError, ProjectError, UsageError
+from mlopskit.share import share
 
 if TYPE_CHECKING:
     from mlopskit.runner.health import Finding
@@ -66,7 +67,8 @@ def new(
     if data is None or target is None:
         make_from_example(folder, example or EXAMPLES[0], here=here)
     else:
-        make_from_data(folder, data, describe=lambda draft, name: _inferred(draft, name, data, target), here=here)
+        with output.step("new", f"Reading {data.name}", runs=folder / "runs"):
+            make_from_data(folder, data, describe=lambda draft, name: _inferred(draft, name, data, target), here=here)
     _say_made(folder, data, here=here, output=output)
 
 
@@ -114,6 +116,10 @@ def _inferred(draft: Path, name: str, data: Path, target: str) -> str:
 
 def lab(
     project: ProjectOption = None,
+    example: Annotated[
+        str | None,
+        typer.Option(help="Make a project of bundled data first: income, mortgage or digits; opened when it is there."),
+    ] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
     quiet: QuietOption = False,
@@ -121,24 +127,51 @@ def lab(
         list[str] | None, typer.Argument(help="After --: JupyterLab's own, in a container -- --allow-root.")
     ] = None,
 ) -> None:
-    """Open JupyterLab on the overview notebook.
+    """Open JupyterLab on the overview notebook, of a new project if you like: no other step is needed.
+
+    Example: mlopskit lab --example income
 
     Example: mlopskit lab --no-browser --port 8890
     """
     from mlopskit.runner.phases import OVERVIEW
 
-    folder = project_folder(project)
+    folder = project_folder(project) if example is None else _example_folder(project, example, quiet=quiet)
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
     command += [f"--port={port}"] if port else []
     command += [] if browser else ["--no-browser"]
     command += ["--log-level=ERROR"] if quiet else []  # the address to open is told at every level
     command += options or []
-    command += [str(folder / OVERVIEW)] if (folder / OVERVIEW).is_file() else []
+    if (folder / OVERVIEW).is_file():  # for the browser that is opened, and for the address that is told without one
+        command += [f"--LabApp.default_url=/lab/tree/{OVERVIEW}", str(folder / OVERVIEW)]
     os.environ["MLOPSKIT_PROJECT"] = str(folder)
-    paths = [str(folder), os.environ.get("PYTHONPATH", "")]
-    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)  # the project's own modules, as in a run
+    _put_first("PYTHONPATH", folder)  # the project's own modules, as in a run
+    _put_first("JUPYTER_CONFIG_PATH", share("templates/jupyter"))  # asks the network for nothing, nor whether it may
     sys.stdout.flush()
     os.execv(sys.executable, command)  # noqa: S606  JupyterLab takes this process over
+
+
+def _put_first(variable: str, path: Path) -> None:
+    """Put a folder before those that an environment variable names."""
+    os.environ[variable] = os.pathsep.join(filter(None, [str(path), os.environ.get(variable)]))
+
+
+def _example_folder(given: Path | None, example: str, *, quiet: bool) -> Path:
+    """Return the folder of an example's project, made unless it is there."""
+    from mlopskit.runner.scaffold import EXAMPLES, make_from_example
+    from mlopskit.scope import PROJECT_FILE
+
+    folder = (given or Path(example)).resolve()
+    if example in EXAMPLES and (folder / PROJECT_FILE).is_file():
+        return folder
+    try:
+        make_from_example(folder, example)
+    except ProjectError:
+        raise ProjectError(
+            f"{folder} is there and no project; nothing in it was changed. "
+            f"Name another folder: mlopskit lab --example {example} --project my-project"
+        ) from None
+    Output(False, quiet).give({"project": str(folder)}, [words.safe(f"Made {folder}.")])
+    return folder
 
 
 def check(

@@ -20,7 +20,7 @@ from mlopskit.cli.options import (
     complete_run,
     project_folder,
 )
-from mlopskit.cli.output import QuietOption
+from mlopskit.cli.output import Output, QuietOption
 from mlopskit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +67,11 @@ def run(
     out: RunsOption = None,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Go on with a run that failed or was stopped.", autocompletion=complete_run),
+        typer.Option(
+            metavar="RUN",
+            help="Go on with a run that failed or was stopped; latest: the newest run.",
+            autocompletion=complete_run,
+        ),
     ] = None,
     grid: Annotated[
         list[str] | None,
@@ -95,8 +99,11 @@ def run(
     """
     if resume and (only or first or last or fresh or grid):
         raise UsageError("--resume goes on with a whole run; leave out --only, --from, --to, --fresh and --grid.")
+    from mlopskit.runner.descendants import gathered
+
     folder = project_folder(project)
     with ExitStack() as stack:
+        stack.enter_context(gathered())
         server = None if cold or explain else stack.enter_context(_server())
         # Imported here, while the server already imports for the kernels.
         from mlopskit.cli.progress import listener
@@ -107,7 +114,7 @@ def run(
             plan(
                 folder,
                 arguments=[*(param or []), *point],
-                choice=Choice(_names(only), first, last, base, resume),
+                choice=Choice(_names(only), first, last, base, resume and to_resume(resume, out or folder / "runs")),
                 runs=out,
                 limit=timeout,
                 reuse_unchanged=not fresh,
@@ -117,7 +124,7 @@ def run(
         ]
         if explain:
             return _explain(plans, as_json=as_json)
-        return _execute(plans, listener(quiet=quiet, as_json=as_json), server)
+        return _execute(plans, listener(quiet=quiet, as_json=as_json), server, Output(as_json, quiet))
 
 
 def _server() -> AbstractContextManager[ForkServer | None]:
@@ -127,21 +134,23 @@ def _server() -> AbstractContextManager[ForkServer | None]:
     return warm.ForkServer(warm.kernel_statements()) if warm.is_supported() else nullcontext()
 
 
-def _execute(plans: Sequence[Plan], tell: Listener, server: ForkServer | None) -> int:
+def _execute(plans: Sequence[Plan], tell: Listener, server: ForkServer | None, output: Output) -> int:
     """Execute the plans that are more than repetitions, one after the other; return the worst exit code."""
     from mlopskit.cli.checks import refuse_bad_input
     from mlopskit.runner import cache, execute, warm
 
     codes: list[int] = []
     for planned in plans:
-        folder = cache.standing(planned)
+        with output.step("prepare", "Checking project file, notebooks, parameters and data", runs=planned.runs):
+            folder = cache.standing(planned)
+            if folder is None and server is not None:
+                notebooks = [phase.path(planned.project) for phase in planned.phases if phase.name in planned.chosen]
+                server.preload(warm.import_statements(notebooks, planned.project))
+            remarks = refuse_bad_input(planned) if folder is None else ()
         if folder is not None:
             codes.append(_stands(folder, tell))
             continue
-        if server is not None:
-            notebooks = [phase.path(planned.project) for phase in planned.phases if phase.name in planned.chosen]
-            server.preload(warm.import_statements(notebooks, planned.project))
-        for remark in refuse_bad_input(planned):
+        for remark in remarks:
             tell({"event": "note", "text": remark})
         outcome = execute(planned, listener=tell, server=server)
         codes.append(outcome.exit_code)
@@ -171,6 +180,14 @@ def _stands(folder: Path, tell: Listener) -> int:
     report = folder / "report.html"
     tell({"event": "stands", "run": said["run"], "status": said["status"], "report": str(report)})
     return 3 if said["status"] == "criteria-not-met" else 4 if said.get("alerts") else 0
+
+
+def to_resume(name: str, runs: Path) -> str:
+    """Return the run to go on with: ``latest`` is the newest here, since the one of that name ended well."""
+    from mlopskit.runner.catalogue import list_folders
+
+    folders = list_folders(runs)
+    return folders[-1].name if name == "latest" and folders else name
 
 
 def _names(only: list[str] | None) -> list[str]:

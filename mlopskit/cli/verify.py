@@ -50,6 +50,7 @@ def verify(
     from mlopskit.cli.progress import listener
     from mlopskit.runner import verification
     from mlopskit.runner.catalogue import find_run
+    from mlopskit.runner.descendants import gathered
     from mlopskit.runner.likeness import Tolerance
     from mlopskit.runs.durations import earlier_seconds
 
@@ -58,15 +59,21 @@ def verify(
     tell = listener(quiet=quiet, as_json=False)
     output = Output(as_json, quiet)
     doing = f"Executing {folder.name} again"
-    usual = sum(earlier_seconds(folder.parent).values())
-    with output.step("verify", doing, runs=folder.parent, usual=usual) if as_json else nullcontext():
+    usual = earlier_seconds(folder.parent)  # the second run lies elsewhere, where nothing ran before
+
+    def told(event: Mapping[str, Any]) -> None:
+        if event["event"] != "finished":
+            tell({**event, "usual": usual.get(event.get("phase", ""))})
+
+    step = output.step("verify", doing, runs=folder.parent, usual=sum(usual.values()))
+    with gathered(), step if as_json else nullcontext():
         found = verification.verify(
             home,
             folder,
             tolerance=Tolerance(rtol, atol),
             env=env,
             keep=keep,
-            listener=_silent if as_json else lambda event: tell(event) if event["event"] != "finished" else None,
+            listener=_silent if as_json else told,
             jobs=jobs,
             cold=cold,
         )

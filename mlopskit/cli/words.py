@@ -113,12 +113,15 @@ def seconds(value: float | None) -> str:
 
     Examples
     --------
-    >>> seconds(3.21), seconds(75.0), seconds(None)
-    ('3.2 s', '1 min 15 s', '')
+    >>> seconds(3.21), seconds(59.97), seconds(119.6), seconds(4000.0), seconds(None)
+    ('3.2 s', '1 min 0 s', '2 min 0 s', '1 h 6 min', '')
     """
     if value is None:
         return ""
-    return f"{value:.1f} s" if value < 60 else f"{int(value // 60)} min {value % 60:.0f} s"
+    if value < 59.95:  # what rounds to 60.0 is a minute
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def error_line(error: Mapping[str, Any] | None) -> str:

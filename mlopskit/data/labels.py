@@ -43,12 +43,15 @@ class LabelCheck:
         ``passed`` when looked at, else ``not applicable`` or ``could not check``.
     reason : str
         Why not, when not.
+    floor : int
+        Privacy floor: of fewer rows it is not told how many there are.
     """
 
     table: pd.DataFrame
     n: int
     outcome: str
     reason: str = ""
+    floor: int = 0
 
     @property
     def share(self) -> float:
@@ -60,8 +63,28 @@ class LabelCheck:
         """The result in words."""
         if self.outcome != "passed":
             return display.note(f"Label errors: {self.outcome}: {self.reason}.")
+        if self._few:
+            said = f"{self.portion} of {self.n:,} labels looked at look doubtful: the project has a privacy floor."
+            return display.note(said[0].upper() + said[1:])
         said = f"{len(self.table):,} of {self.n:,} labels looked at ({percent(len(self.table), self.n)}) look doubtful."
         return display.note(said, tone="warning" if self.share > 0.1 else "plain")
+
+    @property
+    def portion(self) -> str:
+        """How much looks doubtful, as the beginning of "… of 1,200 labels"; in words where few rows do, or do not.
+
+        Examples
+        --------
+        >>> LabelCheck(pd.DataFrame(index=range(3)), 1200, "passed", floor=8).portion
+        'fewer than 8'
+        """
+        if not self._few:
+            return percent(len(self.table), self.n)
+        return f"fewer than {self.floor}" if len(self.table) < self.floor else f"all but fewer than {self.floor}"
+
+    @property
+    def _few(self) -> bool:
+        return any(0 < part < self.floor for part in (len(self.table), self.n - len(self.table)))
 
 
 def find_label_errors(
@@ -72,6 +95,7 @@ def find_label_errors(
     max_rows: int = 4000,
     folds: int = 3,
     seed: int = 0,
+    floor: int = 0,
 ) -> LabelCheck:
     """Look for labels that a model which has not seen them finds very unlikely.
 
@@ -89,6 +113,8 @@ def find_label_errors(
         Of the cross-validation.
     seed : int
         Of sample and folds.
+    floor : int
+        Privacy floor, for what is said.
 
     Returns
     -------
@@ -104,9 +130,10 @@ def find_label_errors(
     counts = np.bincount(rows[TARGET], minlength=len(target.classes))
     if counts.min() < folds:
         rare = target.classes[int(counts.argmin())]
-        return LabelCheck(empty, 0, "could not check", f"class {rare} has {counts.min()} of the sampled rows")
+        few = f"fewer than {floor}" if 0 < counts.min() < floor else str(counts.min())
+        return LabelCheck(empty, 0, "could not check", f"class {rare} has {few} of the sampled rows")
     probabilities = _out_of_fold(preparation.transform(rows), rows[TARGET].to_numpy(), folds=folds, seed=seed)
-    return LabelCheck(_suspects(rows, probabilities, target), len(rows), "passed")
+    return LabelCheck(_suspects(rows, probabilities, target), len(rows), "passed", floor=floor)
 
 
 def _out_of_fold(features: Any, given: Any, *, folds: int, seed: int) -> Any:

@@ -38,7 +38,7 @@ def missingness_chart(
         return display.note(f"No value is missing in any of {len(names)} columns.", tone="good")
     fig, ax = display.figure(height=0.9 + 0.27 * len(shares))
     _bars(ax, [str(name) for name in shares.index], shares.to_numpy() * 100)
-    display.label_axes(ax, x=f"missing values, % of {len(frame):,} rows")
+    display.label_axes(ax, x=f"missing values, % of {len(frame):,} rows", y="column")
     worst = shares.index[0]
     alt = f"{len(shares)} columns have missing values; most has {worst} with {percent(shares.iloc[0], 1)}."
     return display.chart(fig, alt=alt)
@@ -52,7 +52,7 @@ def balance_chart(tables: Mapping[str, pd.DataFrame], target: Target) -> Chart:
     shares = values.value_counts(normalize=True).reindex(target.labels, fill_value=0.0)
     fig, ax = display.figure(height=0.9 + 0.27 * min(len(shares), 40))
     _bars(ax, list(target.classes)[:40], shares.to_numpy()[:40] * 100)
-    display.label_axes(ax, x=f"share of {len(values):,} training rows, %")
+    display.label_axes(ax, x=f"share of {len(values):,} training rows, %", y=_plain(target.column))
     said = "; ".join(f"{target.classes[i]} {percent(shares[i], 1)}" for i in target.labels[:10])
     return display.chart(fig, alt=f"Classes of {target.column} in the training rows: {said}.")
 
@@ -63,7 +63,8 @@ def _bars(ax: Any, names: list[str], values: Any) -> None:
     ax.set_yticks(places, [_short(name) for name in names], parse_math=False)
     ax.set_xlim(0, max(float(np.max(values)) * 1.15, 1.0))
     for place, value in zip(places, values, strict=True):
-        ax.text(value, place, f" {value:.1f}", va="center", fontsize=9)
+        words = "< 0.1" if 0 < value < 0.05 else f"{value:.1f}"
+        ax.annotate(words, (value, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
 
 
 def _short(name: str) -> str:

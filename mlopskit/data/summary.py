@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlopskit import display
-from mlopskit.data.checks import percent
 from mlopskit.errors import listing
 
 if TYPE_CHECKING:
@@ -82,8 +81,8 @@ def _statements(
     gap = _widest_gap(groups, target)
     said += [_statement(gap, "plain", "data/groups")] if gap else []
     if labels.outcome == "passed":
-        text = f"{percent(len(labels.table), labels.n)} of {labels.n:,} labels looked at are doubtful."
-        said.append(_statement(text, "plain", "data/labels"))
+        text = f"{labels.portion} of {labels.n:,} labels looked at are doubtful."
+        said.append(_statement(text[0].upper() + text[1:], "plain", "data/labels"))
     return said
 
 

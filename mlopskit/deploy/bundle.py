@@ -109,7 +109,8 @@ class Bundle:
         return "\n".join(f"{key}: {value}" for key, value in self._lines())
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in self._lines())
+        cell = '<td style="text-align:left">'
+        rows = "".join(f"<tr><th>{html.escape(k)}</th>{cell}{html.escape(v)}</td></tr>" for k, v in self._lines())
         return f'<table class="mlopskit-table"><tbody>{rows}</tbody></table>'
 
     def _lines(self) -> list[tuple[str, str]]:

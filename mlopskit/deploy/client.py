@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +20,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from queue import Empty, Queue
-from threading import Thread
+from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,11 +32,15 @@ from mlopskit.errors import DeployError
 STANDBY = "-"
 """In place of a bundle's folder: it will be named on standard input."""
 
+_CALL = re.compile(r'^  File "(.+)", line (\d+) in (\S+)$', re.MULTILINE)  # as faulthandler writes it
+_ERROR = re.compile(r"[\w.]+(Error|Exception|Exit|Interrupt)\b")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # As `python -m mlopskit.deploy.server`, without looking for garbage while it imports: a fifth of the time to start; and
-# without pytest, which skops would import by way of scikit-learn's test helpers wherever it is installed.
+# without pytest, which skops would import by way of scikit-learn's test helpers wherever it is installed. From its
+# first moment on it tells where it is when it is asked (`Server._where`).
 _START = (
-    "import gc, runpy, sys; gc.disable(); sys.modules['pytest'] = None; "
+    "import faulthandler, gc, runpy, signal, sys; gc.disable(); sys.modules['pytest'] = None; "
+    "hasattr(signal, 'SIGUSR1') and faulthandler.register(signal.SIGUSR1); "
     "runpy.run_module('mlopskit.deploy.server', run_name='__main__', alter_sys=True)"
 )
 
@@ -82,6 +88,8 @@ class Server:
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
         self._facts: dict[str, Any] = {}
+        self._failure = ""
+        self._waiting = Lock()
         headers = {b"Authorization": f"Bearer {self.token}".encode()} if self.token else {}
         self.http = httpx.Client(headers=headers, timeout=30, trust_env=False)
 
@@ -143,23 +151,27 @@ class Server:
         DeployError
             When it ends or stays silent instead; what it said is quoted. Also while it stands by.
         """
-        while not self._facts and self.bundle:
-            at, said = self._next_line(timeout)
-            if said["event"] == "standby":
-                self._stood_by = at
-            else:
-                self._facts, self._answered = said, at
+        with self._waiting:  # what it says is said once, and several threads may be about to send
+            while not self._facts and self.bundle:
+                at, said = self._next_line(timeout)
+                if said["event"] == "standby":
+                    self._stood_by = at
+                else:
+                    self._facts, self._answered = said, at
         return self
 
     def _next_line(self, timeout: float) -> tuple[float, dict[str, Any]]:
+        if self._failure:
+            raise DeployError.from_failed_start(self._failure)
         try:
             at, line = self._lines.get(timeout=timeout)
         except Empty:
             at, line = 0.0, ""
+            self._failure = f"it did not answer within {timeout:g} s{self._where()}"
         if not line:
-            said = self._said()
+            self._failure = self._failure or self._last_words()
             self.stop()
-            raise DeployError.from_failed_start(said or f"it did not answer within {timeout:g} s")
+            raise DeployError.from_failed_start(self._failure)
         return at, json.loads(line)
 
     @property
@@ -168,10 +180,27 @@ class Server:
         self.ready()
         return self._answered - self._began - max(0.0, self._given - self._stood_by)
 
-    def _said(self) -> str:
+    def _last_words(self) -> str:
+        """Return the error that it ended with: its last line of that form, or the last that there is."""
+        lines = [line for line in self._errors().strip().splitlines() if line]
+        named = [line for line in lines if _ERROR.match(line)]
+        return (named or lines or [f"it ended with code {self._process.wait()} and said nothing"])[-1]
+
+    def _errors(self) -> str:
         file = self._folder / "stderr"
-        lines = file.read_text(encoding="utf-8", errors="replace").strip().splitlines() if file.exists() else []
-        return lines[-1] if lines else ""
+        return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+
+    def _where(self) -> str:
+        """Say what a silent server is at: the calls of its first thread, innermost first."""
+        if not hasattr(signal, "SIGUSR1") or self._process.poll() is not None:
+            return ""
+        self._process.send_signal(signal.SIGUSR1)
+        for _ in range(20):  # it writes at once, also while it waits for a lock
+            time.sleep(0.05)
+            calls = _CALL.findall(self._errors().split("\n\n")[-1])
+            if calls:
+                return "; it is in " + " < ".join(f"{name} ({Path(file).name}:{line})" for file, line, name in calls)
+        return ""
 
     @property
     def url(self) -> str:
@@ -232,6 +261,7 @@ class Server:
 
     @cached_property
     def _log(self) -> RequestLog:
+        self.ready()  # who opens it first makes its table: that is the server's to do
         return RequestLog(self.log_url)
 
     def records(self, *, after: int = 0) -> list[dict[str, Any]]:

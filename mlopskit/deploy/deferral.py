@@ -10,7 +10,7 @@ beside it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,14 +34,14 @@ class DeferralRule:
         The score that puts a class into the set.
     max_deferred : float, optional
         The share of cases that people can take over, as the project says.
-    expected_deferred : float
-        Share deferred on validation rows that the rule was not tuned on.
+    expected_deferred : float, optional
+        Share deferred on validation rows that the rule was not tuned on; None where the privacy floor withholds it.
     """
 
     confidence: float
     min_probability: float
     max_deferred: float | None
-    expected_deferred: float
+    expected_deferred: float | None
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> DeferralRule:
@@ -91,11 +91,27 @@ def scores_of(table: pd.DataFrame) -> np.ndarray | None:
     return np.asarray(table[several], dtype=float) if several else None
 
 
-def deferral_curve(validation: pd.DataFrame, *, target: Target, seed: int = 0) -> pd.DataFrame:
+def deferral_curve(
+    validation: pd.DataFrame, *, target: Target, rule: DeferralRule | None = None, seed: int = 0, floor: int = 0
+) -> pd.DataFrame:
     """Measure, for each confidence, how many cases are deferred and how right the rest are.
 
     Sets are calibrated on one half of the validation rows and measured on the other, with mapie's
     `SplitConformalClassifier`.
+
+    Parameters
+    ----------
+    validation : DataFrame
+        Prediction table of the validation rows.
+    target : Target
+        Task and classes.
+    rule : DeferralRule, optional
+        Under a privacy floor its step is kept before others, if it may be shown.
+    seed : int
+        Which half of the validation rows calibrates.
+    floor : int
+        Privacy floor: only steps between any two of which no right or wrong row changes its place, or at least as
+        many. Its place is among the decided, or whether its set holds the true class; the ends are steps too.
 
     Returns
     -------
@@ -104,35 +120,74 @@ def deferral_curve(validation: pd.DataFrame, *, target: Target, seed: int = 0) -
         accuracy_all, n; empty for regression, where an interval has the same width for every row and so defers none
         or all.
     """
-    columns = ["confidence", "deferred", "decided", "accuracy", "coverage", "accuracy_all", "n"]
+    names = ["confidence", "deferred", "decided", "accuracy", "coverage", "accuracy_all", "n"]
+    steps = _steps(validation, target, seed)
+    if steps is None:
+        return pd.DataFrame(columns=names, dtype=float)
+    places = zip(steps.decided.T, steps.covered.T, strict=True)
+    table = pd.DataFrame([_measured(*place, steps.right) for place in places]).assign(confidence=steps.levels)[names]
+    return table if floor < 2 else table[_apart(steps, rule, floor)].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """What each confidence does to each measured row: (n, levels), and whether the answer is right, (n,)."""
+
+    levels: list[float]
+    decided: np.ndarray
+    covered: np.ndarray
+    right: np.ndarray
+
+
+def _steps(validation: pd.DataFrame, target: Target, seed: int) -> _Steps | None:
     scores = scores_of(validation)
     if not target.is_classification or scores is None or len(validation) < 20:
-        return pd.DataFrame(columns=columns, dtype=float)
+        return None
     order = np.random.default_rng(seed).permutation(len(validation))
     tune, test = order[: len(order) // 2], order[len(order) // 2 :]
     truth = validation[TARGET].to_numpy().astype(int)
     prediction = validation["prediction"].to_numpy().astype(int)
     levels = _levels(len(tune))
     sets = _sets(probabilities(scores[tune]), truth[tune], probabilities(scores[test]), levels)
-    rows = [_measured(sets[:, :, i], truth[test], prediction[test]) for i in range(len(levels))]
-    return pd.DataFrame(rows).assign(confidence=levels)[columns]
+    decided = [~_outside(sets[:, :, i], prediction[test]) for i in range(len(levels))]
+    covered = np.take_along_axis(sets, truth[test][:, None, None], axis=1)[:, 0]
+    return _Steps(levels, np.stack(decided, axis=1), covered, (prediction == truth)[test])
+
+
+def _apart(steps: _Steps, rule: DeferralRule | None, floor: int) -> np.ndarray:
+    """Tell which steps a privacy floor lets stand, (levels,); those nearest to the rule's come first.
+
+    A right row that is decided has its class in the set and a wrong one has not, so a row's place is one of three.
+    """
+    place = np.where(steps.decided, 2, steps.covered)
+    seen, shown = [np.zeros(len(place), dtype=int)], np.zeros(len(steps.levels), dtype=bool)  # nothing decided
+    start = rule.confidence if rule is not None else max(steps.levels)
+    for level in np.argsort(np.abs(np.array(steps.levels) - start), kind="stable"):
+        if all(_far(place[:, level], other, steps.right, floor) for other in seen):
+            shown[level] = True
+            seen.append(place[:, level])
+    return shown
+
+
+def _far(place: np.ndarray, other: np.ndarray, right: np.ndarray, floor: int) -> bool:
+    """Whether as many rows as the floor, or none, are at one place here and at another there, right and wrong each."""
+    moved = np.bincount((place * 3 + other) * 2 + right, minlength=18)
+    return bool(((moved == 0) | (moved >= floor)).all())
 
 
 def _levels(n: int) -> list[float]:
-    """Confidences that n calibration rows can support."""
-    return [level for level in CONFIDENCES if level <= 1 - 1 / (n + 1)]
+    """Confidences that n calibration rows can support, as mapie has it."""
+    return [level for level in CONFIDENCES if 1 / (1 - level) <= n]
 
 
-def _measured(sets: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-    decided = ~_outside(sets, prediction)
-    right = prediction == truth
+def _measured(decided: np.ndarray, covered: np.ndarray, right: np.ndarray) -> dict[str, float]:
     return {
         "deferred": float(1 - decided.mean()),
         "decided": int(decided.sum()),
         "accuracy": float(right[decided].mean()) if decided.any() else float("nan"),
-        "coverage": float(np.take_along_axis(sets, truth[:, None], axis=1).mean()),
+        "coverage": float(covered.mean()),
         "accuracy_all": float(right.mean()),
-        "n": len(truth),
+        "n": len(right),
     }
 
 
@@ -149,7 +204,13 @@ def _sets(tune: np.ndarray, truth: np.ndarray, scores: np.ndarray, levels: list[
 
 
 def tune_deferral(
-    validation: pd.DataFrame, *, target: Target, max_deferred: float | None, confidence: float = 0.9, seed: int = 0
+    validation: pd.DataFrame,
+    *,
+    target: Target,
+    max_deferred: float | None,
+    confidence: float = 0.9,
+    seed: int = 0,
+    floor: int = 0,
 ) -> DeferralRule | None:
     """Choose the confidence and return the rule that the server goes by.
 
@@ -165,6 +226,8 @@ def tune_deferral(
         Used when the project does not say how much people can take over.
     seed : int
         Which half of the validation rows calibrates.
+    floor : int
+        Privacy floor; the choice is the same, but what it defers is told only if `deferral_curve` shows that step.
 
     Returns
     -------
@@ -178,9 +241,10 @@ def tune_deferral(
     chosen = fits.sort_values("confidence").iloc[-1]
     level = float(chosen["confidence"])
     probability = _least_probability(validation, level)
-    return DeferralRule(
-        level, probability, None if max_deferred is None else float(max_deferred), float(chosen["deferred"])
-    )
+    most = None if max_deferred is None else float(max_deferred)
+    rule = DeferralRule(level, probability, most, float(chosen["deferred"]))
+    shown = deferral_curve(validation, target=target, rule=rule, seed=seed, floor=floor) if floor > 1 else curve
+    return rule if level in set(shown["confidence"]) else replace(rule, expected_deferred=None)
 
 
 def _closest(curve: pd.DataFrame, confidence: float) -> pd.DataFrame:

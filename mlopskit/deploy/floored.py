@@ -20,7 +20,13 @@ EVERY_GROUP = "every group: hidden (privacy floor)"
 
 
 def hide_columns(
-    table: pd.DataFrame, rows: pd.DataFrame, groups: pd.DataFrame, kind: Any, *, floor: int
+    table: pd.DataFrame,
+    rows: pd.DataFrame,
+    groups: pd.DataFrame,
+    kind: Any,
+    *,
+    floor: int,
+    never: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Withhold the columns of which any group has too few rows, or too few of a kind, and columns of numbers.
 
@@ -36,6 +42,8 @@ def hide_columns(
         What the share counts, such as whether a row is deferred.
     floor : int
         k; below 2 the table comes back as it is.
+    never : sequence of str
+        Columns to withhold in any case.
 
     Returns
     -------
@@ -44,7 +52,7 @@ def hide_columns(
     """
     if floor < 2:
         return table
-    hidden = [name for name in groups if not _safe(rows[name], groups[name], kind, floor)]
+    hidden = [name for name in groups if name in never or not _safe(rows[name], groups[name], kind, floor)]
     kept = table[~table["slice"].isin(hidden)]
     blank = pd.DataFrame({"slice": hidden, "group": EVERY_GROUP}).reindex(columns=table.columns)
     types = {name: "Int64" if name == "n" else kind for name, kind in table.dtypes.items()}

@@ -16,7 +16,10 @@ from mlopskit.metrics import METRICS
 def deferral_chart(curve: pd.DataFrame, rule: DeferralRule | None) -> Chart | Note:
     """Draw the accuracy of what the model decides against the share that it hands to people."""
     if curve.empty:
-        return display.note("Deferral does not apply: without class scores, every row is equally sure or unsure.")
+        why = "without class scores, every row is equally sure or unsure; or a privacy floor withholds every step"
+        if rule is not None:
+            why = "between any two confidences too few rows change sides for the privacy floor"
+        return display.note(f"There is nothing to draw: {why}.")
     fig, ax = display.figure()
     likely = curve.loc[curve["confidence"] >= curve["accuracy_all"]].sort_values("deferred")
     ax.plot(likely["deferred"], likely["accuracy"], color=display.colour(0), marker="o", markersize=3)
@@ -30,11 +33,18 @@ def deferral_chart(curve: pd.DataFrame, rule: DeferralRule | None) -> Chart | No
         xycoords=("axes fraction", "data"),
     )
     alt = f"Accuracy of decided rows over the share deferred, {n:,} validation rows; all rows: {everyone:.3f}."
-    if rule is not None:
+    if rule is not None and rule.expected_deferred is not None:
         at = curve.loc[curve["confidence"] == rule.confidence].iloc[0]
         ax.plot([at["deferred"]], [at["accuracy"]], marker="D", color=display.colour(1), linestyle="none")
         words = f"chosen: confidence {rule.confidence:.2f}"
-        ax.annotate(words, (at["deferred"], at["accuracy"]), xytext=(8, -12), textcoords="offset points")
+        place, beside = (at["deferred"], at["accuracy"]), at["deferred"] > curve["deferred"].max() / 2
+        ax.annotate(
+            words,
+            place,
+            xytext=(-8 if beside else 8, -12),
+            textcoords="offset points",
+            ha="right" if beside else "left",  # within the axes
+        )
         alt += f" Chosen: {at['deferred']:.1%} deferred, accuracy {at['accuracy']:.3f} on the rest."
     display.label_axes(
         ax, x="share of rows that people decide", y="accuracy of the others", title=f"n = {n:,} validation rows"
@@ -98,7 +108,8 @@ def latency_chart(latency: pd.DataFrame, *, bound: float | None) -> Chart | Note
     ax.hist(waits, bins=min(40, max(5, waits.size // 5)), color=display.colour(0))
     p95 = float(np.quantile(waits, 0.95))
     ax.axvline(p95, color=display.colour(1))
-    ax.annotate(f" 95 % within {p95:.1f} ms", (p95, 0.9), xycoords=("data", "axes fraction"))
+    text = f"95 % within {p95:.1f} ms"
+    ax.annotate(text, (p95, 0.9), xycoords=("data", "axes fraction"), xytext=(4, 0), textcoords="offset points")
     display.label_axes(ax, x="time of a single request (ms)", y="requests", title=f"n = {waits.size:,}")
     asked = "" if bound is None else f"; asked for at most {bound:g} ms"
     return display.chart(fig, alt=f"Histogram of {waits.size:,} request times; 95 % within {p95:.1f} ms{asked}.")

@@ -8,6 +8,7 @@ are never kept.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from sqlalchemy import (
     insert,
     select,
 )
+from sqlalchemy.exc import DBAPIError
 
 from mlopskit.data.columns import ROW
 from mlopskit.deploy.bundle import Bundle
@@ -37,6 +39,7 @@ SCORED = ("ok", "fallback", "error")
 """Statuses of answers to callers: by the arm, by the other arm after it failed, by none. Beside them stand ``shadow``
 (scored silently), ``shadow error`` and ``invalid`` (refused, nothing of it kept)."""
 
+_ATTEMPTS = 20
 _METADATA = MetaData()
 _REQUESTS = Table(
     "mlopskit_requests",
@@ -76,7 +79,7 @@ class RequestLog:
     def __init__(self, url: str, *, allowed: Sequence[str] = ()) -> None:
         self.allowed = frozenset(allowed)
         self.engine = _engine(url)
-        _METADATA.create_all(self.engine)
+        _make_table(self.engine)
 
     def append(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Keep records in one transaction; of their inputs only the allowed columns."""
@@ -123,9 +126,28 @@ def _engine(url: str) -> Engine:
     return engine
 
 
+def _make_table(engine: Engine) -> None:
+    """Make the table where there is none; of several that begin with one new database, one is the first."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            _METADATA.create_all(engine)
+            break
+        except DBAPIError as error:
+            if attempt == _ATTEMPTS or not _is_collision(error):
+                engine.dispose()
+                raise
+            time.sleep(0.01 * attempt)
+
+
+def _is_collision(error: DBAPIError) -> bool:
+    """Whether another one was making the same table: SQLite says so in words and does not wait, PostgreSQL by code."""
+    said = str(error.orig).endswith(("is locked", "already exists"))
+    return said or getattr(error.orig, "sqlstate", None) in {"42P07", "42710", "23505"}  # table, type, name in both
+
+
 def _write_ahead(connection: Any, _record: Any) -> None:
     """Let readers read while the server writes; a commit survives a killed process."""
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000"):
+    for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=NORMAL"):  # the first: others wait by it
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -10,7 +10,8 @@ rehearsal can be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,7 +120,8 @@ def rehearse(
     shares : sequence of float
         The canary's steps.
     floor : int
-        Privacy floor; a column of which any group is too small is withheld as a whole.
+        Privacy floor; a column of which any group is too small is withheld as a whole, and agreement on all rows is
+        told in words where few rows differ.
 
     Raises
     ------
@@ -136,17 +138,29 @@ def rehearse(
         steps = [_line("not applicable", decision=f"Not rehearsed: {why}.")]
         return Rollout(strategy, _tidy(steps), _no_groups(), None)
     pairs = Pairs(server, rows, gates.metric, gates.confidence)
-    try:
+    with _challenger_afterwards(server):
         if strategy == "shadow":
-            lines, promoted = _shadow(pairs), None
+            lines, promoted = _shadow(pairs, floor), None
         elif strategy == "canary":
             lines, promoted = _canary(pairs, gates, shares)
         else:
             lines, promoted = _blue_green(pairs)
         groups = pairs.by_group(by, floor=floor)
-    finally:
-        server.route(share=1.0)
     return Rollout(strategy, _tidy(lines), groups, promoted)
+
+
+@contextlib.contextmanager
+def _challenger_afterwards(server: Server) -> Iterator[None]:
+    """Route all to the challenger at the end, whatever happened; where that fails too, the first error is the cause."""
+    import httpx
+
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(DeployError, httpx.HTTPError):
+            server.route(share=1.0)
+        raise
+    server.route(share=1.0)
 
 
 def _no_groups() -> pd.DataFrame:
@@ -165,17 +179,24 @@ def _line(step: str, **known: Any) -> dict[str, Any]:
     return {**dict.fromkeys(COLUMNS), "step": step, **known}
 
 
-def _shadow(pairs: Pairs) -> list[dict[str, Any]]:
+def _shadow(pairs: Pairs, floor: int) -> list[dict[str, Any]]:
     """The champion answers all rows, the challenger scores them silently."""
     sent = pairs.send(pairs.rows, share=0.0)
     agreement = pairs.agreement()
     difference = pairs.difference()
-    decision = (
-        f"Nobody saw the challenger. It agrees with the champion on {agreement:.1%} of {sent.n:,} rows"
-        if agreement is not None
-        else f"Nobody saw the challenger, which scored {sent.n:,} rows"
-    )
+    decision = f"Nobody saw the challenger, which scored {sent.n:,} rows"
+    if agreement is not None:
+        decision = f"Nobody saw the challenger. It agrees with the champion on {_share(agreement, sent.n, floor)}"
     return [_line("shadow", share=0.0, **sent.counts(), **difference, decision=f"{decision}; {_reading(difference)}.")]
+
+
+def _share(agreement: float, n: int, floor: int) -> str:
+    """Say how many rows agree, in words where those that do, or do not, are fewer than the privacy floor."""
+    if 0 < round((1 - agreement) * n) < floor:
+        return f"nearly all of {n:,} rows"
+    if 0 < round(agreement * n) < floor:
+        return f"hardly any of {n:,} rows"
+    return f"{agreement:.1%} of {n:,} rows"
 
 
 def _canary(pairs: Pairs, gates: Gates, shares: Sequence[float]) -> tuple[list[dict[str, Any]], bool]:

@@ -40,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         folder = _stand_by() if options.bundle == STANDBY else options.bundle
-        return _serve(Path(folder), options) if folder else 0
+        if folder:
+            return _serve(Path(folder), options)
+        _clean_up(None, options.discard)  # whoever started it has gone
+        return 0
     except MlopskitError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
@@ -76,7 +79,11 @@ def _stand_by() -> str:
     """Import what most models are made of, and wait for the bundle; nothing when whoever was to name it has gone."""
     for name in ("sklearn.compose", "sklearn.ensemble", "sklearn.linear_model", "skops.io"):
         import_module(name)
-    print(as_json({"event": "standby"}), flush=True)  # noqa: T201
+    try:
+        print(as_json({"event": "standby"}), flush=True)  # noqa: T201
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left of the line would be written at the end
+        return ""
     said = sys.stdin.readline()
     return str(json.loads(said)) if said else ""
 

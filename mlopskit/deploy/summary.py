@@ -16,7 +16,7 @@ from mlopskit.intervals import wilson
 
 
 def deploy_summary(
-    bundle: Bundle, requests: pd.DataFrame, rollout: Rollout, *, production: pd.DataFrame
+    bundle: Bundle, requests: pd.DataFrame, rollout: Rollout, *, production: pd.DataFrame, floor: int = 0
 ) -> dict[str, Any]:
     """Return facts, statements and next steps.
 
@@ -30,10 +30,18 @@ def deploy_summary(
         The rehearsal.
     production : DataFrame
         Rows with their targets, for the accuracy of what the model decided.
+    floor : int
+        Privacy floor: it is not told where right or wrong rows that the model or people decide are fewer, nor how many
+        people decide where either are.
     """
+    decided = [] if _few(bundle, requests, production, floor) else _decided(bundle, requests, production)
     crowded = _crowded(bundle, requests)
-    statements = [*_criteria(bundle), *_rollout(rollout), *_decided(bundle, requests, production), *crowded]
-    return {"facts": _facts(bundle, requests), "statements": statements, "next": _next(bundle, rollout, bool(crowded))}
+    statements = [*_criteria(bundle), *_rollout(rollout), *decided, *crowded]
+    return {
+        "facts": _facts(bundle, requests, floor),
+        "statements": statements,
+        "next": _next(bundle, rollout, bool(crowded)),
+    }
 
 
 def summary_note(summary: dict[str, Any]) -> Note:
@@ -48,13 +56,22 @@ def _statement(text: str, tone: str, artefact: str) -> dict[str, str]:
     return {"text": text, "tone": tone, "artefact": f"deploy/{artefact}"}
 
 
-def _facts(bundle: Bundle, requests: pd.DataFrame) -> list[dict[str, Any]]:
+def _few(bundle: Bundle, requests: pd.DataFrame, production: pd.DataFrame, floor: int) -> bool:
+    """Whether right or wrong rows that the model or people decide are some, but fewer than the floor."""
+    if floor < 2 or not bundle.target.is_classification:
+        return False
+    joined = requests[[ROW, "prediction", "decided_by"]].merge(production[[ROW, TARGET]], on=ROW)
+    counts = pd.crosstab(joined["decided_by"], joined["prediction"] == joined[TARGET]).to_numpy()
+    return bool(((counts > 0) & (counts < floor)).any())
+
+
+def _facts(bundle: Bundle, requests: pd.DataFrame, floor: int) -> list[dict[str, Any]]:
     n = len(requests)
     people = int((requests["decided_by"] == "person").sum())
     failed = round(failed_share(requests) * n) if n else 0
     explained = "Share of replayed rows that the model did not answer."
     facts: list[tuple[str, int, float | None, str]] = [("rows that the server failed on", failed, None, explained)]
-    if bundle.facts["automation"] == "partial":
+    if bundle.facts["automation"] == "partial" and not any(0 < part < floor for part in (people, n - people)):
         limit = bundle.deferral.max_deferred if bundle.deferral else None
         facts.append(
             ("cases left to people", people, limit, "Share of replayed rows that the model was not sure enough of.")

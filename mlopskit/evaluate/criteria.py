@@ -3,7 +3,8 @@
 A criterion is **met** when the whole 95 % interval lies within its bound, **not met** when it lies wholly outside, and
 **undecided** when it contains the bound: then the test rows cannot tell, and the verdict says roughly how many could.
 What cannot be estimated is never met. A gain over a baseline is the improvement on the same rows, above 0 when the
-model is better, whichever direction the metric has.
+model is better, whichever direction the metric has. Beside each figure stands the one that a majority guess would have
+had: a bound that guessing meets too says nothing of skill.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from mlopskit.display import format_value
-from mlopskit.metrics import ESTIMATED
+from mlopskit.metrics import ESTIMATED, METRICS
 from mlopskit.scope import Criterion
 
 Status = Literal["met", "not-met", "undecided"]
@@ -58,6 +59,9 @@ class Verdict:
         A sentence computed from these figures.
     on_undecided : str
         ``stop`` or ``pass``; what is not answered in the project file stops.
+    majority : float
+        The figure had everybody been given the commonest class, or the mean, on the same rows; NaN where it is
+        undefined or not known.
     """
 
     name: str
@@ -73,6 +77,7 @@ class Verdict:
     status: Status
     reason: str
     on_undecided: str
+    majority: float = math.nan
 
 
 def judge(
@@ -87,6 +92,7 @@ def judge(
     group: str = "",
     outer: tuple[float, float] | None = None,
     why: str = "",
+    majority: float = math.nan,
 ) -> Verdict:
     """Judge one figure by one criterion.
 
@@ -107,6 +113,8 @@ def judge(
         at confidence 1 − 0.05 / G, so that looking at many groups condemns no model by chance.
     why : str
         Why it cannot be estimated, where it cannot.
+    majority : float
+        The figure of a majority guess; it decides nothing.
 
     Examples
     --------
@@ -121,7 +129,7 @@ def judge(
     reason = _reason(criterion, value, low, high, status, n=n, why=why)
     return Verdict(
         criterion.name, criterion.metric, scope, slice, group, float(value), float(low), float(high), criterion.bound,
-        side, status, f"{group}: {reason}" if group else reason, criterion.on_undecided or "stop",
+        side, status, f"{group}: {reason}" if group else reason, criterion.on_undecided or "stop", float(majority),
     )  # fmt: skip
 
 
@@ -166,7 +174,7 @@ def judge_groups(criterion: Criterion, table: pd.DataFrame, *, scope: CriterionS
         With ``every_slice_of``.
     table : DataFrame
         One row a group: group, n, value, low, high, status, method; optionally outer_low and outer_high, the interval
-        at confidence 1 − 0.05 / groups.
+        at confidence 1 − 0.05 / groups, and majority, what a majority guess scores.
     scope, slice : str
         As in `judge`.
 
@@ -202,6 +210,7 @@ def _judge_row(criterion: Criterion, row: dict[Any, Any], *, scope: CriterionSco
         group=str(row["group"]),
         outer=outer,
         why=why,
+        majority=row.get("majority", math.nan),
     )
 
 
@@ -229,7 +238,7 @@ def judge_overall(criteria: Sequence[Criterion], metrics: pd.DataFrame, gains: p
     verdicts = []
     for criterion in criteria:
         if criterion.gain_over is not None:
-            verdicts.append(_judge_gain(criterion, gains))
+            verdicts.append(_judge_gain(criterion, gains, _guessed(criterion, metrics)))
         elif criterion.every_slice_of is None and criterion.between is None:
             verdicts.append(_judge_metric(criterion, metrics))
     return verdict_table(verdicts)
@@ -240,18 +249,27 @@ def _judge_metric(criterion: Criterion, metrics: pd.DataFrame) -> Verdict:
     if not row:
         why = f"{criterion.metric} was not measured"
         return judge(criterion, np.nan, np.nan, np.nan, scope="overall", n=0, why=why)
-    found = row[0]
+    found, guess = row[0], _guessed(criterion, metrics)
+    figures = (found["value"], found["low"], found["high"])
     why = str(found["method"])
-    return judge(criterion, found["value"], found["low"], found["high"], scope="overall", n=int(found["n"]), why=why)
+    return judge(criterion, *figures, scope="overall", n=int(found["n"]), why=why, majority=guess)
 
 
-def _judge_gain(criterion: Criterion, gains: pd.DataFrame) -> Verdict:
+def _guessed(criterion: Criterion, metrics: pd.DataFrame) -> float:
+    """What a majority guess scores in the metric of a criterion."""
+    own = metrics.loc[metrics["metric"] == criterion.metric]
+    return float(own["majority"].iloc[0]) if len(own) and "majority" in own else math.nan
+
+
+def _judge_gain(criterion: Criterion, gains: pd.DataFrame, guess: float) -> Verdict:
     chosen = gains.loc[(gains["baseline"] == criterion.gain_over) & (gains["metric"] == criterion.metric)]
     if chosen.empty:
         why = f"there is no {criterion.gain_over} baseline with {criterion.metric}"
         return judge(criterion, np.nan, np.nan, np.nan, scope="gain", n=0, why=why)
     row = chosen.to_dict("records")[0]
-    return judge(criterion, row["gain"], row["low"], row["high"], scope="gain", n=int(row["n"]), why=str(row["method"]))
+    figures, why = (row["gain"], row["low"], row["high"]), str(row["method"])
+    gained = row["value"] - guess if METRICS[criterion.metric].greater_is_better is False else guess - row["value"]
+    return judge(criterion, *figures, scope="gain", n=int(row["n"]), why=why, majority=gained)
 
 
 def verdict_table(verdicts: Iterable[Verdict]) -> pd.DataFrame:

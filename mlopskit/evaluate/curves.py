@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mlopskit.data import TARGET, Target
-from mlopskit.evaluate.privacy.scores import cell_of, cuts, hide_confusions
+from mlopskit.evaluate.privacy.scores import cell_of, cuts, hide_confusions, top_cuts
 from mlopskit.intervals import wilson
 from mlopskit.metrics import score_array
 from mlopskit.metrics.functions import confusion
@@ -60,7 +60,7 @@ def confusion_table(predictions: pd.DataFrame, target: Target, *, floor: int = 0
     labels = np.array(target.classes, dtype=object)
     columns = (np.repeat(labels, size), np.tile(labels, size), counts.ravel(), shares, low, high)
     table = pd.DataFrame(dict(zip(CONFUSION, columns, strict=True)))
-    return hide_confusions(table, predictions[TARGET], predictions["prediction"], floor=floor)
+    return hide_confusions(table, floor=floor)
 
 
 def one_against_rest(predictions: pd.DataFrame, target: Target) -> Iterator[tuple[str, Any, Any]]:
@@ -97,26 +97,16 @@ def _thin(values: Any, points: int) -> Any:
     return np.unique(np.concatenate([[0], chosen[1:-1], [values.size - 1]]))
 
 
-def _called(predictions: pd.DataFrame, target: Target) -> Any:
-    """The published answers of two classes; those of more do not follow from one class's score."""
-    return (predictions["prediction"] == 1).to_numpy() if target.task == "binary" else None
+def _cuts(predictions: pd.DataFrame, target: Target, label: str, score: Any, floor: int) -> Any:
+    """Where the privacy floor allows the scores of one class to be cut."""
+    index = 1 if target.task == "binary" else [str(name) for name in target.classes].index(label)
+    positive, called = ((predictions[name] == index).to_numpy() for name in (TARGET, "prediction"))
+    return (cuts if target.task == "binary" else top_cuts)(positive, score, called, floor=floor)
 
 
-def _may(
-    predictions: pd.DataFrame,
-    target: Target,
-    positive: Any,
-    score: Any,
-    steps: Any,
-    floor: int,
-    *,
-    origin: bool = False,
-) -> Any:
-    """Which points of a curve the privacy floor allows to be shown; before the first step lies the origin of some."""
-    shown = np.ones(len(steps), dtype=bool)
-    if floor > 1:
-        shown = np.isin(steps, cuts(positive, score, _called(predictions, target), floor=floor))
-    return np.concatenate([[True], shown]) if origin else shown
+def _may(predictions: pd.DataFrame, target: Target, label: str, score: Any, steps: Any, floor: int) -> Any:
+    """Which steps of a curve the privacy floor allows to be shown."""
+    return np.isin(steps, _cuts(predictions, target, label, score, floor)) if floor > 1 else np.ones(len(steps), bool)
 
 
 def _thin_shown(values: Any, points: int, shown: Any) -> Any:
@@ -133,14 +123,16 @@ def roc_curve(predictions: pd.DataFrame, target: Target, *, points: int = POINTS
     DataFrame
         class, threshold (infinite at the origin: nothing is called positive), false_positive_rate,
         true_positive_rate; at most `points` rows a class, spread evenly along the curve. With a privacy floor, only
-        thresholds between which lie no rows of a class or at least as many.
+        thresholds between which lie no rows of a class or at least as many; of several classes, only thresholds above
+        every row that another class was predicted for.
     """
     frames = []
     for label, positive, score in one_against_rest(predictions, target):
         threshold, found, wrong = _steps(positive, score)
         x = np.concatenate([[0.0], wrong / max(int((~positive).sum()), 1)])
         y = np.concatenate([[0.0], found / int(positive.sum())])
-        keep = _thin_shown(x + y, points, _may(predictions, target, positive, score, threshold, floor, origin=True))
+        may = np.append(True, _may(predictions, target, label, score, threshold, floor))  # the origin always
+        keep = _thin_shown(x + y, points, may)
         columns = (label, np.concatenate([[np.inf], threshold])[keep], x[keep], y[keep])
         frames.append(pd.DataFrame(dict(zip(ROC, columns, strict=True))))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=ROC)
@@ -161,7 +153,7 @@ def precision_recall_curve(
     for label, positive, score in one_against_rest(predictions, target):
         threshold, found, wrong = _steps(positive, score)
         recall = found / int(positive.sum())
-        keep = _thin_shown(recall, points, _may(predictions, target, positive, score, threshold, floor))
+        keep = _thin_shown(recall, points, _may(predictions, target, label, score, threshold, floor))
         columns = (label, threshold[keep], recall[keep], (found / (found + wrong))[keep])
         frames.append(pd.DataFrame(dict(zip(PRECISION_RECALL, columns, strict=True))))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=PRECISION_RECALL)
@@ -188,8 +180,7 @@ def calibration_table(predictions: pd.DataFrame, target: Target, *, bins: int = 
     for label, positive, score in one_against_rest(predictions, target):
         number = quantile_bins(score, bins)
         if floor > 1:
-            shown = cuts(positive, score, _called(predictions, target), floor=floor)
-            number = quantile_bins(cell_of(score, shown), bins)
+            number = quantile_bins(cell_of(score, _cuts(predictions, target, label, score, floor)), bins)
         n = np.bincount(number)
         hits = np.bincount(number, weights=positive)
         low, high = wilson(hits, n)

@@ -19,7 +19,9 @@ from mlopskit.metrics import NOT_ESTIMATED, default_metrics, get_metric, measure
 from mlopskit.model import headline_metric, predict_table
 from mlopskit.runs import Run
 
-GAINS = ["baseline", "metric", "model", "value", "gain", "low", "high", "method", "n", "verdict"]
+GAINS = ["baseline", "metric", "model", "value", "gain", "low", "high", "method", "n", "verdict", "majority"]
+SAME = "the same answers"
+"""The verdict on a baseline that is the model: often the simplest candidate wins."""
 
 
 def majority_guess(train: pd.DataFrame, rows: pd.DataFrame, *, target: Target) -> pd.DataFrame:
@@ -130,6 +132,7 @@ def baseline_gains(
     target: Target,
     metrics: Iterable[str],
     published: Mapping[str, tuple[str, float]] | None = None,
+    majority: pd.DataFrame | None = None,
     replicates: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -147,6 +150,8 @@ def baseline_gains(
         Which figures to compare by.
     published : mapping of str to (metric, value), optional
         Baselines that are a figure alone.
+    majority : DataFrame, optional
+        Predictions of guessing for the same rows, as from `majority_guess`; it is not always among the baselines.
     replicates, seed : int
         Of the draws.
 
@@ -155,16 +160,30 @@ def baseline_gains(
     DataFrame
         baseline, metric, model and value (the model's figure and the baseline's), gain (the improvement: above 0 the
         model is better, whichever direction the metric has) with low and high, method, n, verdict (``better``,
-        ``worse``, ``no clear difference``, ``cannot-be-estimated``).
+        ``worse``, ``no clear difference``, ``cannot-be-estimated``; ``the same answers`` where the model is that
+        baseline), majority (what guessing scores; NaN where it is undefined or was not given).
     """
-    rows = []
+    rows: list[tuple[Any, ...]] = []
+    same = {name for name, other in baselines.items() if _alike(predictions, other)}
     for metric in metrics:
         for name, other in baselines.items():
             rows.append((name, metric, *_paired(predictions, other, metric, target, replicates, seed)))
         for name, (its_metric, value) in (published or {}).items():
             if its_metric == metric:
                 rows.append((name, metric, *_against(predictions, value, metric, target, replicates, seed)))
-    return pd.DataFrame([(*row, _verdict(row[5], row[6])) for row in rows], columns=GAINS)
+    verdicts = [SAME if row[0] in same else _verdict(row[5], row[6]) for row in rows]
+    guesses = {row[1]: np.nan if majority is None else _scored(majority, row[1], target) for row in rows}
+    lines = [(*row, verdict, guesses[row[1]]) for row, verdict in zip(rows, verdicts, strict=True)]
+    return pd.DataFrame(lines, columns=GAINS)
+
+
+def _scored(predictions: pd.DataFrame, metric: str, target: Target) -> float:
+    with np.errstate(all="ignore"):
+        return float(get_metric(metric, target.task).function(predictions[TARGET].to_numpy(), *_arrays(predictions)))
+
+
+def _alike(one: pd.DataFrame, two: pd.DataFrame) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(_arrays(one), _arrays(two), strict=True))
 
 
 def _arrays(table: pd.DataFrame) -> tuple[Any, Any]:

@@ -52,7 +52,7 @@ def metrics_chart(metrics: pd.DataFrame) -> Chart | Note:
     ax.set_xlim(-0.02, 1.02)
     ax.invert_yaxis()
     n = int(known["n"].iloc[0])
-    display.label_axes(ax, x=f"95 % interval, {n:,} test rows; upright mark: majority guess")
+    display.label_axes(ax, x=f"value, 95 % interval (n = {n:,} test rows); upright mark: majority guess", y="metric")
     found = [f"{METRICS[r['metric']].label} {r['value']:.3f}" for r in known.to_dict("records")]
     return display.chart(fig, alt=f"Test metrics with intervals beside a majority guess: {', '.join(found)}.")
 
@@ -79,7 +79,7 @@ def confusion_chart(table: pd.DataFrame) -> Chart | Note:
                 words = "" if pd.isna(counts[i, j]) else f"{counts[i, j]:,}"
                 ax.text(j, i, words, ha="center", va="center", color="white" if dark else "#08306b")
     names = [literal(label, limit=14) for label in labels]
-    ax.set_xticks(range(size), names, rotation=0 if size <= 4 else 90)
+    ax.set_xticks(range(size), names, rotation=0 if size <= 4 or max(map(len, names)) < 3 else 90)
     ax.set_yticks(range(size), names)
     known = "Rows" if hidden else f"{int(counts.sum()):,} test rows"  # a sum would tell of a hidden cell
     display.label_axes(ax, x="predicted", y="actual", title=f"{known}; darker: larger share")
@@ -127,14 +127,14 @@ def roc_chart(table: pd.DataFrame, *, predictions: pd.DataFrame, threshold: floa
     return display.chart(fig, alt=f"{alt}; {worst} is the least well told apart." if count > 1 else f"{alt}.")
 
 
-def _mark(ax: Any, table: pd.DataFrame, x: str, y: str, threshold: float) -> None:
+def _mark(ax: Any, table: pd.DataFrame, x: str, y: str, threshold: float, *, left: bool = False) -> None:
     """Mark the point of the curve at the smallest kept threshold that is not below the one in use."""
     used = table.loc[table["threshold"] >= threshold].tail(1).to_dict("records")
     for point in used:
         ax.plot(point[x], point[y], "o", color=display.colour(1), markersize=7)
         ax.annotate(
-            f"threshold {threshold:.2f}", (point[x], point[y]), xytext=(8, -12), textcoords="offset points",
-            color=display.colour(1),
+            f"threshold {threshold:.2f}", (point[x], point[y]), xytext=(-8 if left else 8, -12),
+            textcoords="offset points", ha="right" if left else "left", color=display.colour(1),
         )  # fmt: skip
 
 
@@ -151,7 +151,7 @@ def precision_recall_chart(
     ax.axhline(share, color=GREY, linestyle=":", linewidth=1)
     ax.text(0.02, share + 0.02, f"guessing, {share:.2f}", color=GREY)
     if threshold is not None:
-        _mark(ax, table, "recall", "precision", threshold)
+        _mark(ax, table, "recall", "precision", threshold, left=True)  # the curve falls to the right
     x = f"recall (share of positives found), n = {len(predictions):,}"
     display.label_axes(ax, x=x, y="precision (share of calls right)")
     return display.chart(fig, alt=f"Precision against recall; guessing gives a precision of {share:.2f}.")
@@ -165,13 +165,12 @@ def calibration_chart(table: pd.DataFrame, error: pd.DataFrame) -> Chart | Note:
     part = table.loc[table["class"] == worst["class"]]
     fig, ax = display.figure(width=4.8, height=4.2)
     ax.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
-    ax.text(0.55, 0.48, "perfect", color=GREY, rotation=36)
     ax.vlines(part["score"], part["low"], part["high"], color=display.colour(0), linewidth=2)
     ax.plot(part["score"], part["observed"], "o-", color=display.colour(0), markersize=5, linewidth=1)
     ax.set_xlim(-0.02, 1.02)
     ax.set_ylim(-0.02, 1.02)
     n = int(part["n"].sum())
-    title = f"Class {literal(worst['class'])}" + (", the most suspicious" if len(error) > 1 else "")
+    title = f"Class {literal(worst['class'])}{', the most suspicious' if len(error) > 1 else ''}; dotted: perfect"
     x = f"mean score of the bin, {len(part)} bins of about {n // len(part):,} rows"
     display.label_axes(ax, x=x, y="share that is positive, 95 % interval", title=title)
     alt = f"Calibration of {worst['class']}: error {worst['error']:.3f}, a perfect model shows {worst['perfect']:.3f}."
@@ -194,7 +193,7 @@ def residual_chart(table: pd.DataFrame, *, target: Target) -> Chart | Note:
     right.vlines(table["predicted"], table["q25"], table["q75"], color=display.colour(0), linewidth=4)
     right.plot(table["predicted"], table["q50"], "_", color=display.colour(1), markersize=9)
     title = f"Thin 90 %, thick 50 % of {int(table['n'].sum()):,} rows"
-    display.label_axes(right, x=f"mean predicted {unit}", y="actual − predicted", title=title)
+    display.label_axes(right, x=f"mean predicted {unit}", y=f"actual − predicted {unit}", title=title)
     return display.chart(
         fig, alt=f"Predicted against actual {target.column} in {len(table)} bins, with residual spread."
     )
@@ -212,9 +211,8 @@ def gains_chart(gains: pd.DataFrame, *, metric: Metric) -> Chart | Note:
     ax.axvline(0, color=GREY, linewidth=1)
     ax.set_yticks(place, [literal(name) for name in known["baseline"]])
     ax.set_ylim(len(known) - 0.5, -0.5)
-    display.label_axes(
-        ax, x=f"gain in {metric.label}, 95 % interval, {int(known['n'].max()):,} rows (right of 0: better)"
-    )
+    x = f"gain in {metric.label}, 95 % interval, {int(known['n'].max()):,} rows (right of 0: better)"
+    display.label_axes(ax, x=x, y="baseline")
     found = [f"{row['baseline']} {say(row['gain'])}" for row in known.to_dict("records")]
     return display.chart(fig, alt=f"Gain in {metric.label} over each baseline: {', '.join(found)}.")
 

@@ -39,7 +39,7 @@ def shap_chart(explanation: Explanation, table: pd.DataFrame, *, columns: Column
     ax.invert_yaxis()
     several = ", summed over classes" if len(explanation.labels) > 1 else ""
     n = int(table["n"].iloc[0])
-    display.label_axes(ax, x=f"mean |contribution|, {literal(explanation.unit)}{several}, n = {n:,}")
+    display.label_axes(ax, x=f"mean |contribution|, {literal(explanation.unit)}{several}, n = {n:,}", y="feature")
     top = ", ".join(f"{name} {value:.3g}" for name, value in shown.head(3).items())
     return display.chart(fig, alt=f"Features by mean absolute contribution in {explanation.unit}: {top}.")
 
@@ -72,6 +72,7 @@ def _heat_maps(explanation: Explanation, columns: Columns) -> Chart:
         else:
             ax.set_visible(False)
     n = int(explanation.sampled.sum())
+    fig.suptitle(f"mean over n = {n:,} images; darker: matters more for this class", fontsize=11, x=0.01, ha="left")
     alt = f"Where on the picture pixels matter for each of {shown} classes, mean over {n} images; darker matters more."
     return display.chart(fig, alt=alt)
 
@@ -103,7 +104,8 @@ def cases_chart(explanation: Explanation, rows: pd.DataFrame, *, columns: Column
     fig, axes = display.figure(height=len(cases) * (0.85 + 0.24 * longest), nrows=len(cases), squeeze=False)
     for ax, (case, part) in zip(np.ravel(axes), cases, strict=True):
         _bars(ax, str(case), part)
-    np.ravel(axes)[-1].set_xlabel(f"contribution, {literal(explanation.unit)} (blue raises, orange lowers)")
+    unit = literal(explanation.unit)
+    np.ravel(axes)[-1].set_xlabel(f"contribution, {unit}; blue raises, orange lowers; n = 1 row a panel")
     told = [f"{case}: mostly {part['feature'].iloc[0]}" for case, part in cases]
     return display.chart(fig, alt=f"Single rows explained. {'; '.join(told)}.")
 
@@ -120,9 +122,14 @@ def _bars(ax: Any, case: str, part: pd.DataFrame) -> None:
     ]
     ax.set_yticks(place, names, fontsize=9)
     ax.invert_yaxis()
+    ax.set_ylabel("feature")
     first = part.to_dict("records")[0]
     answer = f"is {literal(first['actual'])}, called {literal(first['predicted'])}"
-    ax.set_title(f"{case.capitalize()}, output {first['output']:.2f}\n{answer}", fontsize=9, loc="left")
+    ax.set_title(f"{case.capitalize()}, output {_signed(first['output'])}\n{answer}", fontsize=9, loc="left")
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _image_cases(explanation: Explanation, rows: pd.DataFrame, columns: Columns) -> Chart:
@@ -132,6 +139,7 @@ def _image_cases(explanation: Explanation, rows: pd.DataFrame, columns: Columns)
     for number, case in enumerate(cases):
         pair = np.ravel(axes)[2 * number : 2 * number + 2]
         _image_pair(pair, explanation, place[int(case["_row"])], case, columns)
+    fig.suptitle("n = 1 image a pair; blue speaks for the answer, red against it", fontsize=11, x=0.01, ha="left")
     told = "; ".join(f"{case['case']}: is {case['actual']}, called {case['predicted']}" for case in cases)
     alt = f"Images beside the pixels that speak for (blue) and against (red) the answer. {told}."
     return display.chart(fig, alt=alt)

@@ -12,6 +12,7 @@ from mlopskit import display
 from mlopskit.data import TARGET, Target
 from mlopskit.display import Note
 from mlopskit.evaluate.criteria import say
+from mlopskit.evaluate.gains import SAME
 from mlopskit.evaluate.plots import verdicts_by_status
 from mlopskit.metrics import METRICS, NOT_ESTIMATED, Metric
 
@@ -94,7 +95,7 @@ def gains_note(gains: pd.DataFrame) -> Note:
             "No baseline is declared, so there is nothing to beat. Add one in mlops.toml.", tone="warning"
         )
     lines = [_gain_sentence(row) for row in gains.to_dict("records")]
-    beaten = (gains["verdict"] == "better").all()
+    beaten = gains["verdict"].isin(["better", SAME]).all()
     return display.note(*lines, tone="good" if beaten else "warning")
 
 
@@ -103,6 +104,8 @@ def _gain_sentence(row: Row) -> str:
     what = f"{label}, model {say(row['model'])} against {row['baseline']} {say(row['value'])}"
     if row["verdict"] == NOT_ESTIMATED:
         return f"{what}: the gain cannot be estimated ({row['method']})."
+    if row["verdict"] == SAME:
+        return f"{what}: the same answers, since the model is this baseline."
     return f"{what}: gain {say(row['gain'])} ({say(row['low'])} to {say(row['high'])}), {row['verdict']}."
 
 
@@ -113,9 +116,18 @@ def criteria_note(criteria: pd.DataFrame) -> Note:
     counts = verdicts_by_status(criteria)
     head = f"{counts['met']} of {len(criteria)} criteria judged here are met"
     rest = [f"{counts[key]} {key}" for key in ("not-met", "undecided") if counts[key]]
-    lines = [f"{row['name']}: {row['status']}. {row['reason']}" for row in criteria.to_dict("records")]
+    lines = [f"{row['name']}: {row['status']}. {row['reason']}{_guess(row)}" for row in criteria.to_dict("records")]
     tone = "bad" if counts["not-met"] else "warning" if counts["undecided"] else "good"
     return display.note(f"{head}{', ' if rest else ''}{', '.join(rest)}.", *lines, tone=tone)
+
+
+def _guess(row: Row) -> str:
+    """Say what guessing would have given where a criterion asks for a figure; nothing where that is undefined."""
+    value = row.get("majority", np.nan)
+    if not np.isfinite(value):
+        return ""
+    of_numbers = row["metric"] in METRICS and METRICS[row["metric"]].tasks == ("regression",)
+    return f" A {'mean' if of_numbers else 'majority'} guess gives {say(value)}."
 
 
 def summarise_evaluation(
@@ -167,12 +179,14 @@ def _statement(text: str, tone: str, artefact: str) -> dict[str, str]:
 def strongest_baseline(gains: pd.DataFrame) -> Row | None:
     """The baseline over which the gain is smallest; guessing and published figures count only where there is no other.
 
+    The model itself, where a baseline won, is no rival of its own.
+
     Parameters
     ----------
     gains : DataFrame
         As from `mlopskit.evaluate.baseline_gains`, of one metric.
     """
-    known = gains[gains["gain"].notna()]
+    known = gains[gains["gain"].notna() & (gains["verdict"] != SAME)]
     simple = known[(known["baseline"] != "majority") & ~known["method"].astype("str").str.startswith("not paired")]
     chosen = simple if len(simple) else known
     if chosen.empty:
@@ -185,7 +199,7 @@ def _gains_in_short(gains: pd.DataFrame) -> str:
     row = strongest_baseline(gains)
     if row is None:
         return "No gain over a baseline can be estimated on these rows."
-    behind = gains.loc[~gains["verdict"].isin(["better", NOT_ESTIMATED]), "baseline"].tolist()
+    behind = gains.loc[~gains["verdict"].isin(["better", NOT_ESTIMATED, SAME]), "baseline"].tolist()
     others = [name for name in behind if name != row["baseline"]]
     also = f"; not clearly better than {', '.join(others)}" if others else ""
     label, name = METRICS[row["metric"]].label, row["baseline"]
@@ -256,7 +270,8 @@ def _next(
         steps.append({"text": f"Not met: {'; '.join(failed)}. Better features or another model.", "phase": "model"})
     if unsure:
         steps.append({"text": f"Undecided: {'; '.join(unsure)}. Collect more test rows.", "phase": "data"})
-    own = gains.loc[(gains["metric"] == headline.name) & (gains["verdict"] != "better"), "baseline"].tolist()
+    unbeaten = (gains["metric"] == headline.name) & ~gains["verdict"].isin(["better", SAME])
+    own = gains.loc[unbeaten, "baseline"].tolist()
     if own:
         steps.append(
             {"text": f"No clear gain over {', '.join(own)}: use the simpler one or improve.", "phase": "model"}

@@ -23,6 +23,7 @@ WIDTH, LEFT, RIGHT, TOP = 720, 46, 470, 12
 FONT = "font-family=\"system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif\" font-size=\"12\""
 _DASHES = ("", "6 3", "2 3", "9 3 2 3")
 _LINE = 15
+_NARROWEST = 600
 _LONGEST = 24
 
 
@@ -78,12 +79,8 @@ class Lines:
         """
         bottom, x = self._bottom, _x(mark)
         labels = "".join(self._label(place, y, at[place], x) for place, y in _apart(at, bottom))
-        height = bottom + 42
-        return (
-            f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" fill="currentColor" {FONT} '
-            f'style="width:100%;max-width:{WIDTH}px;height:auto"><title>{html.escape(alt)}</title>{fixed}'
-            f'<path d="M{x:.1f} {TOP}V{bottom}" stroke="currentColor" stroke-dasharray="3 3"/>{labels}</svg>'
-        )
+        line = f'<path d="M{x:.1f} {TOP}V{bottom}" stroke="currentColor" stroke-dasharray="3 3"/>'
+        return svg(bottom + 42, alt, f"{fixed}{line}{labels}")
 
     @property
     def _bottom(self) -> float:
@@ -110,15 +107,32 @@ def sentence(text: str) -> str:
     return f'<p role="status" aria-live="polite" style="margin:.3em 0;line-height:1.4">{html.escape(text)}</p>'
 
 
-def figure(svg: str) -> str:
-    """Return a drawing in the ink of JupyterLab's theme, or of whatever page it stands in."""
-    ink = "color:var(--jp-content-font-color1,inherit)"
-    return f'<figure class="mlopskit-chart" style="margin:.4em 0;max-width:{WIDTH}px;{ink}">{svg}</figure>'
+def svg(height: float, alt: str, body: str) -> str:
+    """Return a drawing as wide as its place, and on a narrow page no narrower than can be read."""
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" fill="currentColor" {FONT} '
+        f'style="width:100%;min-width:{_NARROWEST}px;max-width:{WIDTH}px;height:auto">'
+        f"<title>{html.escape(alt)}</title>{body}</svg>"
+    )
+
+
+def figure(drawn: str) -> str:
+    """Return a drawing in the ink of JupyterLab's theme, or of whatever page it stands in; a wide one is scrolled."""
+    style = f"margin:.4em 0;max-width:{WIDTH}px;overflow-x:auto;color:var(--jp-content-font-color1,inherit)"
+    return f'<figure class="mlopskit-chart" style="{style}" tabindex="0" aria-label="drawing">{drawn}</figure>'
+
+
+_ALIVE = """<style>
+.jp-OutputArea:has(.mlopskit-explorer) .jp-OutputArea-child:has(.mlopskit-static),
+body:not(:has(.jp-OutputArea)):has(.mlopskit-explorer) .mlopskit-static,
+.jp-OutputArea:has(.mlopskit-static):not(:has(.mlopskit-explorer)) .jupyter-widgets { display: none; }
+</style>"""
+"""Of the widgets and their picture the one is shown: the widgets where they live, else the picture."""
 
 
 def static(*parts: str) -> str:
     """Return the picture of a state for where no kernel answers."""
-    return f'<div class="mlopskit-static">{"".join(parts)}</div>'
+    return f'{_ALIVE}<div class="mlopskit-static">{"".join(parts)}</div>'
 
 
 def _x(value: float) -> float:

@@ -89,13 +89,15 @@ class DriftEvidence:
 
     def course(self, feature: str) -> pd.DataFrame:
         """Return the PSI of a column in every window: window, n, value, chance, threshold, status."""
-        own = self.drift[(self.drift["feature"] == self._known(feature)) & (self.drift["statistic"] == "psi")]
+        own = self.drift[(self.drift["feature"] == self.known_feature(feature)) & (self.drift["statistic"] == "psi")]
         columns = ["window", "n", "value", "chance", "threshold", "status"]
         return own.set_index("window")[columns[1:]].reindex(list(self.windows)).reset_index()[columns]
 
     def statistics(self, feature: str, window: str) -> pd.DataFrame:
         """Return all statistics of a column in a window: statistic, n, value, chance, threshold, adjusted, status."""
-        own = (self.drift["feature"] == self._known(feature)) & (self.drift["window"] == self._known_window(window))
+        own = (self.drift["feature"] == self.known_feature(feature)) & (
+            self.drift["window"] == self.known_window(window)
+        )
         columns = ["statistic", "n", "value", "chance", "threshold", "adjusted", "status"]
         return self.drift.loc[own, columns].reset_index(drop=True)
 
@@ -109,7 +111,7 @@ class DriftEvidence:
             up); empty where the run has no index of the column in the window: not logged, too few rows, or withheld
             by the privacy floor.
         """
-        item, place = self.profiles[self._known(feature)], self.windows.index(self._known_window(window))
+        item, place = self.profiles[self.known_feature(feature)], self.windows.index(self.known_window(window))
         columns = ["bin", "reference", "current", "difference", "n_reference", "n_current", "part"]
         course = self.course(feature)
         if feature not in self.counts or not item.counts or course["value"].isna().iloc[place]:
@@ -126,16 +128,18 @@ class DriftEvidence:
 
     def alerts_of(self, feature: str) -> pd.DataFrame:
         """Return what the monitor phase said about the drift of a column."""
-        own = (self.alerts["metric"] == "drift") & (self.alerts["feature"] == self._known(feature))
+        own = (self.alerts["metric"] == "drift") & (self.alerts["feature"] == self.known_feature(feature))
         return self.alerts[own].reset_index(drop=True)
 
-    def _known(self, feature: str) -> str:
+    def known_feature(self, feature: str) -> str:
+        """Return the name of a column that was watched, and refuse others with a `RunError`."""
         if feature not in self.profiles:
             raise RunError(f"No column {feature!r} was watched{nearest(feature, self.profiles)}; "
                            f"{listing(self.features)} were.")  # fmt: skip
         return feature
 
-    def _known_window(self, window: str) -> str:
+    def known_window(self, window: str) -> str:
+        """Return the name of a window, and refuse others with a `RunError`."""
         if window not in self.windows:
             raise RunError(f"There is no window {window!r}{nearest(window, self.windows)}; "
                            f"there are {listing(self.windows)}.")  # fmt: skip

@@ -14,12 +14,12 @@ from mlopskit.display import Note, format_value
 from mlopskit.errors import listing
 from mlopskit.explore.drawing import figure, page_table, sentence, shortened
 from mlopskit.explore.drift_table import STATISTICS, DriftEvidence
-from mlopskit.explore.explorer import Explorer
+from mlopskit.explore.explorer import Explorer, column
 from mlopskit.explore.points import PairedBars, Points
 from mlopskit.runs import Run
 
 _BINS = 22
-_HEADINGS = {"chance": "chance alone reaches", "adjusted": "p, adjusted", "value": "value"}
+_HEADINGS = {"chance": "chance alone reaches", "adjusted": "p, adjusted"}
 
 
 def drift(run: Run, *, feature: str | None = None) -> DriftExplorer | Note:
@@ -76,11 +76,11 @@ class DriftExplorer(Explorer):
 
     @traitlets.validate("feature")
     def _known_feature(self, proposal: Any) -> str:
-        return self.evidence._known(str(proposal["value"]))
+        return self.evidence.known_feature(str(proposal["value"]))
 
     @traitlets.validate("window")
     def _known_window(self, proposal: Any) -> str:
-        return self.evidence._known_window(str(proposal["value"]))
+        return self.evidence.known_window(str(proposal["value"]))
 
     @property
     def bins(self) -> pd.DataFrame:
@@ -103,7 +103,7 @@ class DriftExplorer(Explorer):
         widgets.link((self._window, "value"), (self, "window"))
         self._words, self._course, self._bars, self._figures = (widgets.HTML() for _ in range(4))
         choices = widgets.HBox([self._feature, self._window], layout=widgets.Layout(flex_flow="row wrap"))
-        self.widget = widgets.VBox([choices, self._words, self._course, self._bars, self._figures])
+        self.widget = column(choices, self._words, self._course, self._bars, self._figures)
 
     def _show(self, _: Any = None) -> None:
         self._words.value = sentence(self._sentence())
@@ -168,14 +168,16 @@ class DriftExplorer(Explorer):
         table = self.bins
         if table.empty:
             return sentence(f"No bins of {self.feature} can be shown in {self.window}.")
-        shown = table.head(_BINS)
+        both = (table["reference"] + table["current"]).sort_values(ascending=False, kind="stable")
+        shown = table.loc[sorted(both.index[:_BINS])]
         before, now = (int(table[name].sum()) for name in ("n_reference", "n_current"))
         titles = f"reference (n = {before:,} rows)", f"{shortened(self.window)} (n = {now:,} rows)"
         bars = PairedBars(list(shown["bin"]), shown["reference"].to_numpy(), shown["current"].to_numpy(), titles)
         most = table.sort_values("part", ascending=False, kind="stable").to_dict("records")[0]
         alt = f"Share of rows in each bin of {self.feature}, reference against {self.window}; most of the drift comes "
         alt += f"from {most['bin']}: {most['reference']:.1%} before, {most['current']:.1%} now"
-        return figure(bars.svg(alt=alt))
+        left = sentence(f"The largest {_BINS} of {len(table)} bins are drawn.") if len(table) > _BINS else ""
+        return figure(bars.svg(alt=alt)) + left
 
     def _table(self) -> str:
         shown = self.statistics

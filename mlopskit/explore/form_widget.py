@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets as widgets
@@ -12,11 +13,10 @@ import traitlets
 
 from mlopskit.errors import ParameterError, listing, nearest
 from mlopskit.explore.drawing import page_table
-from mlopskit.explore.explorer import Explorer
+from mlopskit.explore.explorer import Explorer, column
 from mlopskit.explore.form import Field, Form
 from mlopskit.explore.run_pieces import box
 from mlopskit.explore.run_widget import RunPanel
-from mlopskit.explore.running import Request
 
 _STYLE = {"description_width": "13em"}
 _WIDTH = "32em"
@@ -82,7 +82,7 @@ class NewRun(Explorer):
         self._start.on_click(lambda _: self.start())
         self._reset.on_click(lambda _: self.reset())
         buttons = widgets.HBox([self._start, self._reset])
-        self.widget = widgets.VBox([self._phase, self._fields, self._status, buttons])
+        self.widget = column(self._phase, self._fields, self._status, buttons)
 
     def enter(self, name: str, value: Any) -> None:
         """Enter a value, as typing it into its field does.
@@ -151,7 +151,7 @@ class NewRun(Explorer):
     def _show_status(self, told: str = "") -> None:
         problems = self.form.problems()
         self._start.disabled = bool(problems)
-        command = Request(**{**self.panel.request.__dict__, "parameters": tuple(self.form.arguments())}).command()
+        command = replace(self.panel.request, parameters=tuple(self.form.arguments())).command()
         lines = [*self.form.standing, *problems, *([] if problems else [f"Runs {command}", told])]
         self._status.value = box(lines, tone="bad" if problems or self.form.standing else "plain", live=True)
 
@@ -189,16 +189,9 @@ def _choice(field: Field, value: Any) -> Any:
 
 
 def _number(field: Field, value: Any) -> Any:
-    low, high = field.parameter.low, field.parameter.high
-    whole = field.parameter.type == "int"
-    if low is None and high is None:
-        return widgets.IntText(value=value, **_common(field)) if whole else _float_text(field, value)
-    limits = {"min": -(2**53) if low is None else low, "max": 2**53 if high is None else high}
-    made = widgets.BoundedIntText if whole else widgets.BoundedFloatText
-    return made(value=value, **limits, **({} if whole else {"step": None}), **_common(field))
-
-
-def _float_text(field: Field, value: Any) -> Any:
+    """A field without limits of its own: it would change what was typed, where the checks say what is wrong."""
+    if field.parameter.type == "int":
+        return widgets.IntText(value=value, **_common(field))
     return widgets.FloatText(value=value, step=None, **_common(field))
 
 

@@ -6,13 +6,15 @@ Nothing is computed here and no run is started: that is `mlopskit.explore.runner
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from mlopskit.display import Chart, Table, chart, figure, table
+from mlopskit.display import Chart, Table, chart, figure, format_value, table
 from mlopskit.errors import RunError
+from mlopskit.runs.presence import is_running
 
 PHASES = (
     ("scope", "What is the question, and when is the answer good enough?"),
@@ -24,6 +26,7 @@ PHASES = (
     ("monitor", "Is it still right, and where does that lead back to?"),
 )
 
+RUNNING = "running"
 _MARKS = {"met": "✓ ", "not-met": "✗ ", "undecided": "△ "}
 
 
@@ -48,40 +51,59 @@ def lifecycle() -> Chart:
 
 
 def criteria(project: Path, run: str = "") -> Table:
-    """Show the acceptance criteria of a run, the newest when none is named.
+    """Show the acceptance criteria of a run; when none is named, of the newest that has ended.
 
     Raises
     ------
     RunError
         When there is no run of that name.
     """
-    if not run and not manifests(project):
-        return table(pd.DataFrame({"criteria": ["no run yet"]}))
-    manifest = _manifest(project, run)
+    known = dict(manifests(project))
+    ended = [folder for folder, manifest in known.items() if manifest.get("status") != RUNNING]
+    if not run and not ended:
+        return table(pd.DataFrame({"criteria": ["no run has ended yet"]}))
+    folder = _folder(project, run) if run else ended[0]
     columns = ["name", "status", "value", "low", "high", "bound"]
-    judged = pd.DataFrame(manifest.get("criteria", []), columns=columns)
+    judged = pd.DataFrame(known[folder].get("criteria") or [], columns=columns)
     judged["status"] = [_MARKS.get(status, "") + str(status) for status in judged["status"]]
-    return table(judged, caption=f"{manifest['run']}: {manifest['status']}")
+    return table(judged, caption=f"{folder.name}: {known[folder].get('status', 'unknown')}")
 
 
 def compare(project: Path, first: str = "", second: str = "") -> Table:
-    """Set the headline figures of two runs side by side; by default those of the newest and the one before.
+    """Set the headline figures of two runs side by side, the older one first.
+
+    Parameters
+    ----------
+    project : Path
+        The folder that holds ``mlops.toml``.
+    first : str
+        The newer run; by default the newest that has ended and left figures.
+    second : str
+        The older run; by default the one that `run_before` names.
 
     Raises
     ------
     RunError
-        When a named run does not exist, or there are fewer than two runs to compare.
+        When a named run does not exist.
     """
-    names = [folder.name for folder, _ in manifests(project)]
-    if not first and not second and len(names) < 2:
-        return table(pd.DataFrame({"comparison": ["two finished runs are needed; there are " + str(len(names))]}))
-    older, newer = second or names[1], first or names[0]
-    sides = {name: _facts(project / "runs" / _manifest(project, name)["run"]) for name in (older, newer)}
-    labels = list(dict.fromkeys([*sides[older], *sides[newer]]))
+    ended = (folder for folder, manifest in manifests(project) if manifest.get("status") != RUNNING)
+    newer = _folder(project, first) if first else next((folder for folder in ended if _facts(folder)), None)
+    earlier = second or (run_before(project, newer.name) if newer else "")
+    if newer is None or not earlier:
+        said = f"two runs with figures are needed; there is {'one' if newer else 'none'}"
+        return table(pd.DataFrame({"comparison": [said]}))
+    sides = {folder.name: _facts(folder) for folder in (_folder(project, earlier), newer)}
+    labels = dict.fromkeys(label for facts in sides.values() for label in facts)
     rows = [
-        {"figure": label} | {name: _interval(facts.get(label)) for name, facts in sides.items()} for label in labels
+        {"figure": label} | {name: with_interval(facts.get(label)) for name, facts in sides.items()} for label in labels
     ]
     return table(pd.DataFrame(rows), caption="value with its 95 % interval")
+
+
+def run_before(project: Path, run: str) -> str:
+    """Return the name of the newest run before one that left figures to compare with; empty where there is none."""
+    earlier = (folder for folder, _ in manifests(project) if folder.name < run)
+    return next((folder.name for folder in earlier if _facts(folder)), "")
 
 
 def ways() -> Table:
@@ -116,9 +138,17 @@ def _lifecycle_words() -> str:
 
 
 def manifests(project: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """Return the runs of a project with their manifests, newest first; what cannot be read is left out."""
-    folders = sorted((project / "runs").glob("*/run.json"), reverse=True)
-    return [(path.parent, manifest) for path in folders if (manifest := _load(path))]
+    """Return the runs of a project with their manifests, newest first; what cannot be read is left out.
+
+    A run that is at work calls itself interrupted, in case it is; here its status is ``running``.
+    """
+    folders = sorted((path.parent for path in (project / "runs").glob("*/run.json")), reverse=True)
+    known = ((folder, _load(folder / "run.json")) for folder in folders)
+    return [
+        (folder, manifest | {"status": RUNNING} if is_running(folder) else manifest)
+        for folder, manifest in known
+        if isinstance(manifest, dict)
+    ]
 
 
 def _load(path: Path) -> Any:
@@ -128,10 +158,8 @@ def _load(path: Path) -> Any:
         return None
 
 
-def _manifest(project: Path, run: str) -> dict[str, Any]:
-    known = {folder.name: manifest for folder, manifest in manifests(project)}
-    if not run and known:
-        return next(iter(known.values()))
+def _folder(project: Path, run: str) -> Path:
+    known = {folder.name: folder for folder, _ in manifests(project)}
     if run not in known:
         raise RunError.from_unknown_run(run, known)
     return known[run]
@@ -140,12 +168,20 @@ def _manifest(project: Path, run: str) -> dict[str, Any]:
 def _facts(folder: Path) -> dict[str, dict[str, Any]]:
     """The figures that phases put on the first screen of the report, by label."""
     summaries = [_load(folder / phase / "summary.json") for phase in ("evaluate", "slices_and_bias", "monitor")]
-    return {fact["label"]: fact for summary in summaries if summary for fact in summary.get("facts", [])}
+    facts = [fact for summary in summaries if isinstance(summary, dict) for fact in summary.get("facts") or []]
+    return {str(fact["label"]): fact for fact in facts if isinstance(fact, dict) and "label" in fact}
 
 
-def _interval(fact: dict[str, Any] | None) -> str:
-    if not fact or fact.get("value") is None:
+def with_interval(figure: Mapping[Any, Any] | None) -> str:
+    """Write a figure for a reader: its ``value``, and where it has them ``low`` and ``high``.
+
+    Examples
+    --------
+    >>> with_interval({"value": 0.8, "low": 0.7, "high": None}), with_interval({"value": 0.8, "low": 0.7, "high": 0.9})
+    ('0.800', '0.800 (0.700 to 0.900)')
+    """
+    if figure is None:
         return "–"
-    if not isinstance(fact["value"], float) or fact.get("low") is None or fact.get("high") is None:
-        return str(fact["value"])
-    return f"{fact['value']:.3f} ({fact['low']:.3f} to {fact['high']:.3f})"
+    value, low, high = (figure.get(name) for name in ("value", "low", "high"))
+    known = value is not None and low is not None and high is not None and not pd.isna(low) and not pd.isna(high)
+    return f"{format_value(value)} ({format_value(low)} to {format_value(high)})" if known else format_value(value)

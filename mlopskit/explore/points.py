@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlopskit.display import colour, format_value
-from mlopskit.explore.drawing import FONT, WIDTH, shortened
+from mlopskit.explore.drawing import shortened, svg
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class Points:
         if chosen is not None:
             pieces.append(self._written(chosen, span))
         body = "".join(pieces)
-        return _svg(_TOP + _HEIGHT + 46, alt, body)
+        return svg(_TOP + _HEIGHT + 46, alt, body)
 
     def _span(self) -> tuple[float, float]:
         extra = [] if self.bound is None else [self.bound]
@@ -167,7 +167,7 @@ class PairedBars:
                 width = float(share[place]) / top * room if np.isfinite(share[place]) else 0.0
                 pieces.append(f'<rect x="{left}" y="{y + below}" width="{width:.1f}" height="11" {look}/>')
                 pieces.append(f'<text x="{left + width + 6:.1f}" y="{y + below + 10}">{_percent(share[place])}</text>')
-        return _svg(40 + row * len(self.names), alt, "".join(pieces))
+        return svg(40 + row * len(self.names), alt, "".join(pieces))
 
     def _key(self, left: int) -> str:
         first, second = (html.escape(title) for title in self.titles)
@@ -179,13 +179,6 @@ class PairedBars:
 
 
 _OUTLINE = 'fill="none" stroke="currentColor" stroke-width="1.3"'
-
-
-def _svg(height: float, alt: str, body: str) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" fill="currentColor" {FONT} '
-        f'style="width:100%;max-width:{WIDTH}px;height:auto"><title>{html.escape(alt)}</title>{body}</svg>'
-    )
 
 
 def _percent(share: Any) -> str:

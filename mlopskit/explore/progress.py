@@ -189,9 +189,9 @@ class Progress:
         left = sum(phase.status == "never-ran" for phase in self.phases.values())
         rest = f" {left} of {len(self.phases)} phases did not run." if left else ""
         where = f"Run {self.run}" if self.run else "The run"
-        took = f", after {self.seconds:.0f} s" if self.seconds is not None else ""
+        took = f" It took {self.seconds:.0f} s." if self.seconds is not None else ""
         alerts = f" Monitoring raised {self.alerts} alert{'s' * (self.alerts != 1)}." if self.alerts else ""
-        return f"{where} {self._end}{took}.{alerts}{rest}"
+        return f"{where} {self._end}.{took}{alerts}{rest}"
 
     @property
     def _end(self) -> str:

@@ -8,7 +8,7 @@ category never seen) is answered here with the same warning.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -76,8 +76,8 @@ class RowModel:
     train : DataFrame
         Training rows: what is tried, and what is typical.
     floor : int
-        The project's privacy floor; above 1 no value is tried that fewer training rows have, and numbers are rounded
-        between their extremes.
+        The project's privacy floor; above 1 no value is tried or typical that fewer training rows have, and numbers are
+        rounded: the tried ones lie between their extremes, and so is the range that a warning tells.
     """
 
     model: Any
@@ -101,14 +101,15 @@ class RowModel:
         model = run.read("model/model")
         also = tuple(getattr(model, "asks_for", ()))  # what a mitigation needs beside the inputs
         schema = InputSchema.from_table(run.read("data/schema"), columns=columns, target=target.column, also=also)
+        floor = run.scope.data.privacy_floor
         return cls(
             model=model,
             target=target,
             columns=columns,
-            schema=schema,
+            schema=_rounded(schema) if floor > 1 else schema,
             threshold=run.read("model/threshold")["threshold"],
             train=run.read("data/train"),
-            floor=run.scope.data.privacy_floor,
+            floor=floor,
         )
 
     @property
@@ -128,7 +129,7 @@ class RowModel:
 
     def _middle(self, field: Field) -> Any:
         known = self.train[field.name].dropna()
-        if known.empty:
+        if len(known) < max(self.floor, 1):
             return None
         if field.reads == "pixels":
             return np.mean(np.stack([np.ravel(value) for value in known]), axis=0).tolist()
@@ -136,9 +137,13 @@ class RowModel:
             return ""
         if field.kind == "numeric" and self.floor > 1:
             return rounded(float(known.median()))
+        if field.kind == "datetime" and self.floor > 1:
+            middle = pd.Timestamp(known.quantile(0.5, interpolation="lower"))  # type: ignore[arg-type]  # of dates a date
+            return plain(middle.normalize().replace(month=1, day=1))
         if field.kind in {"numeric", "datetime"}:
             return plain(known.quantile(0.5, interpolation="lower"))
-        return plain(known.value_counts().sort_index(kind="stable").idxmax())
+        counts = known.value_counts().sort_index(kind="stable")
+        return plain(counts.idxmax()) if counts.max() >= self.floor else None
 
     @cached_property
     def tried(self) -> dict[str, list[Any]]:
@@ -147,7 +152,7 @@ class RowModel:
 
     def _tried(self, field: Field) -> list[Any]:
         known = self.train[field.name].dropna()
-        if known.empty or field.kind not in {"numeric", "categorical", "boolean"}:
+        if len(known) < max(self.floor, 1) or field.kind not in {"numeric", "categorical", "boolean"}:
             return []
         absent = [None] if field.nullable else []
         if field.kind == "numeric" and self.floor > 1:
@@ -159,6 +164,12 @@ class RowModel:
         counts = known.value_counts().head(100)
         counts = counts[counts >= self.floor]
         return [*(plain(value) for value in counts.index), *absent]
+
+    def offered(self, field: Field) -> Field:
+        """Return an input with the categories to choose from; with a privacy floor only those that are tried."""
+        tried = set(map(str, self.tried[field.name]))
+        names = tuple(name for name in field.categories if self.floor < 2 or name in tried)
+        return replace(field, categories=names)
 
     def checked(self, row: Row) -> list[tuple[str, str]]:
         """Return the warnings of a row: input, and in what it is unlike the training rows.
@@ -257,6 +268,13 @@ class RowModel:
         if problem := field.problem(value):
             raise DataError(f"{name} {problem}.")
         return value
+
+
+def _rounded(schema: InputSchema) -> InputSchema:
+    """Round the range of each number, whose ends are the values of single rows."""
+    ends = {field.name: [end and rounded(float(end)) for end in (field.low, field.high)] for field in schema.fields}
+    fields = (replace(field, low=ends[field.name][0], high=ends[field.name][1]) for field in schema.fields)
+    return replace(schema, fields=tuple(fields))
 
 
 def _reached(name: str, value: Any, now: Answer, tried: Sequence[tuple[Any, float, Answer]]) -> tuple[Any, ...]:

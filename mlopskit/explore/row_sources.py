@@ -18,7 +18,7 @@ import pandas as pd
 
 from mlopskit.data import ROW, TARGET
 from mlopskit.deploy import logged_name
-from mlopskit.errors import DataError
+from mlopskit.errors import DataError, listing, nearest
 from mlopskit.explore.row_model import RowModel
 from mlopskit.explore.row_values import plain
 from mlopskit.runs import Run
@@ -81,8 +81,11 @@ class RowSource:
         Raises
         ------
         DataError
-            When there is no such row.
+            When there is no such order or row.
         """
+        if order not in self.orders:
+            raise DataError(f"The {self.name} cannot be sorted by {order!r}{nearest(order, self.orders)}; "
+                            f"{listing(self.orders)} can.")  # fmt: skip
         key = f"{order} {threshold}"
         if key not in self._orders:
             self._orders[key] = self._ordered(order, threshold)
@@ -115,17 +118,30 @@ def _margins(answers: pd.DataFrame, threshold: float | None) -> npt.NDArray[np.f
 
 
 def row_sources(run: Run, asked: RowModel) -> dict[str, RowSource]:
-    """Return the tables of a run whose rows may be looked at, by name; none with a privacy floor or in a batch run."""
+    """Return the tables of a run whose rows may be looked at, by name; none with a privacy floor or in a batch run.
+
+    Raises
+    ------
+    DataError
+        When predictions and test rows do not belong together.
+    """
     if run.scope.data.privacy_floor > 1 or os.environ.get("MLOPSKIT_RUN"):
         return {}
     found = {}
     if run.has("evaluate/predictions") and run.has("data/test"):
         names = [each.name for each in asked.fields]
-        found[TEST] = _beside(TEST, run.read("data/test")[[ROW, *names]], run.read("evaluate/predictions"))
+        answers = _sortable(run.read("evaluate/predictions"), asked)
+        found[TEST] = _beside(TEST, run.read("data/test")[[ROW, *names]], answers)
     if run.has("deploy/requests"):
-        logged = _logged(run.read("deploy/requests"), asked)
+        logged = _logged(_sortable(run.read("deploy/requests"), asked), asked)
         found |= {PRODUCTION: logged} if len(logged) else {}
     return found
+
+
+def _sortable(answers: pd.DataFrame, asked: RowModel) -> pd.DataFrame:
+    """Leave out the score where a mitigation decides: no distance from one threshold tells how sure it was."""
+    decided = asked.target.task == "binary" and asked.bound is None
+    return answers.drop(columns="score", errors="ignore") if decided else answers
 
 
 def _beside(name: str, rows: pd.DataFrame, answers: pd.DataFrame) -> RowSource:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
 
 
 def plain(value: Any) -> Any:
@@ -31,15 +35,23 @@ def written(value: Any) -> str:
         return "yes" if value else "no"
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.10g}"
 
 
 def number_of(text: str) -> float | str:
-    """Return what was typed as a number, or as it is where it is none."""
+    """Return what was typed as a number, or as it is where it is none; commas part thousands and nothing else.
+
+    Examples
+    --------
+    >>> number_of("1,234.5"), number_of("0,5"), number_of("inf")
+    (1234.5, '0,5', 'inf')
+    """
+    typed = text.strip()
     try:
-        return float(text.replace(",", ""))
+        number = float(typed.replace(",", "") if _THOUSANDS.fullmatch(typed) else typed)
     except ValueError:
         return text
+    return number if math.isfinite(number) else text
 
 
 def rounded(value: float) -> float:

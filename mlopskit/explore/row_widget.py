@@ -14,12 +14,12 @@ from mlopskit import display
 from mlopskit.display import Note, format_value
 from mlopskit.errors import DataError, MlopskitError, listing, nearest
 from mlopskit.explore.drawing import figure, page_table, sentence
-from mlopskit.explore.explorer import Explorer
+from mlopskit.explore.explorer import Explorer, column
 from mlopskit.explore.row_controls import control_of, fill
 from mlopskit.explore.row_model import Answer, RowModel
 from mlopskit.explore.row_sources import ORDERS, TYPICAL, RowSource, row_sources
 from mlopskit.explore.row_values import written
-from mlopskit.explore.row_words import drawn_label, told
+from mlopskit.explore.row_words import NOTHING_TRIED, drawn_label, told
 from mlopskit.explore.spans import Spans
 from mlopskit.runs import Run
 
@@ -52,6 +52,8 @@ def what_if(run: Run) -> RowExplorer | Note:
     ------
     RunError
         When the run lacks what is read.
+    DataError
+        When its predictions and test rows do not belong together.
     """
     asked = RowModel.read(run)
     if not asked.fields:
@@ -149,8 +151,11 @@ class RowExplorer(Explorer):
 
     @traitlets.validate("order")
     def _known_order(self, proposal: Any) -> str:
+        name = str(proposal["value"])
+        if name not in ORDERS:
+            raise DataError(f"Rows cannot be sorted by {name!r}{nearest(name, ORDERS)}; {listing(ORDERS)} can.")
         known = self._sources[self.source].orders if self.source in self._sources else ["table"]
-        return str(proposal["value"]) if proposal["value"] in known else "table"
+        return name if name in known else "table"
 
     def _begin(self) -> None:
         """Take the row chosen, with what is not known of it filled in."""
@@ -185,7 +190,7 @@ class RowExplorer(Explorer):
         self._reset.on_click(lambda _: self.reset())
         self._explain = widgets.Button(description="Explain this row by SHAP", layout=widgets.Layout(width="auto"))
         self._explain.on_click(self._show_contributions)
-        self._inputs = {field.name: control_of(field) for field in self.asked.fields[:MOST_FIELDS]}
+        self._inputs = {field.name: control_of(self.asked.offered(field)) for field in self.asked.fields[:MOST_FIELDS]}
         for name, control in self._inputs.items():
             control.observe(lambda found, name=name: self._typed(name, found["new"]), names="value")
         self._words, self._notes, self._figures, self._shap = (widgets.HTML() for _ in range(4))
@@ -193,7 +198,7 @@ class RowExplorer(Explorer):
         top = [self._source, self._order, self._place] if self._sources else []
         shown = [widgets.HBox(top, layout=row), widgets.HBox(list(self._inputs.values()), layout=row)]
         buttons = widgets.HBox([self._reset, self._explain], layout=row)
-        self.widget = widgets.VBox([*shown, buttons, self._words, self._notes, self._figures, self._shap])
+        self.widget = column(*shown, buttons, self._words, self._notes, self._figures, self._shap)
 
     def _take(self, name: str, value: Any) -> None:
         if not self._showing and value is not None:  # else it was the state that changed the control
@@ -267,12 +272,12 @@ class RowExplorer(Explorer):
         lines += [f"Not logged, so a typical value stands in: {listing(filled)}."] if filled else []
         hidden = [field.name for field in self.asked.fields[MOST_FIELDS:]]
         lines += [f"Without a control here, for `change`: {listing(hidden)}."] if hidden else []
-        return "".join(f'<p style="margin:.3em 0">△ {html.escape(line)}</p>' for line in lines)
+        return "".join(f'<p style="margin:.3em 0;line-height:1.4">△ {html.escape(line)}</p>' for line in lines)
 
     def _reached(self) -> str:
         reach = self.reach
         if reach.empty:
-            return sentence("The inputs are images or texts, of which no value alone can be tried.")
+            return sentence(NOTHING_TRIED)
         drawn = figure(self._spans(reach).svg(alt=self._alt(reach)))
         shown = reach.assign(turns_at=[text or "–" for text in reach["turns_at"]],
                              then=[text or "–" for text in reach["then"]])  # fmt: skip
@@ -289,5 +294,5 @@ class RowExplorer(Explorer):
 
     @staticmethod
     def _alt(reach: pd.DataFrame) -> str:
-        told = [f"{row.feature} {row.lowest:.3f} to {row.highest:.3f}" for row in reach.head(8).itertuples()]
-        return f"How far each input alone would move the answer: {'; '.join(told)}"
+        spans = [f"{row.feature} {row.lowest:.3f} to {row.highest:.3f}" for row in reach.head(8).itertuples()]
+        return f"How far each input alone would move the answer: {'; '.join(spans)}"

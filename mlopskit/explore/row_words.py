@@ -5,6 +5,11 @@ from __future__ import annotations
 from mlopskit.display import format_value
 from mlopskit.explore.row_model import Answer, RowModel
 
+NOTHING_TRIED = (
+    "No value of an input alone can be tried: the inputs are images, texts or dates, have no value in the training "
+    "rows, or the project's privacy floor withholds theirs."
+)
+
 
 def told(asked: RowModel, now: Answer) -> str:
     """Say what is predicted, with what score, and how far that is from another answer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,10 @@ def phases_table(progress: Progress, usual: Mapping[str, float]) -> str:
 
 def _phase_row(phase: PhaseProgress, usual: float | None) -> str:
     took = "" if phase.seconds is None else f"{phase.seconds:.1f} s"
-    took = took or ("" if usual is None or phase.status not in {"waiting", "running"} else f"last time {usual:.1f} s")
+    if not took and usual is not None and phase.status in {"waiting", "running"}:
+        took = f"last time {usual:.1f} s"
+    elif phase.status == "running":
+        took = "first time here"
     state = _state(phase.status, MARKS.get(phase.status, "·"))
     cells = [html.escape(phase.name), state, _bar(phase), html.escape(phase.doing()), html.escape(took)]
     return _row(cells)
@@ -77,11 +81,11 @@ def _bar(phase: PhaseProgress) -> str:
     return f'<progress max="{most}" value="{at}" aria-label="{label}" style="width:7em"></progress>'
 
 
-def criteria_table(criteria: Sequence[Mapping[str, Any]]) -> str:
+def criteria_table(criteria: Sequence[Mapping[str, Any]], *, caption: str = "Criteria") -> str:
     """Return the criteria, each with a mark, a word and a colour for whether it is met."""
     if not criteria:
         return ""
-    return _table(("Criterion", "State", "Value", "Why"), "".join(map(_criterion_row, criteria)), caption="Criteria")
+    return _table(("Criterion", "State", "Value", "Why"), "".join(map(_criterion_row, criteria)), caption=caption)
 
 
 def _criterion_row(row: Mapping[str, Any]) -> str:
@@ -90,7 +94,9 @@ def _criterion_row(row: Mapping[str, Any]) -> str:
     if row.get("low") is not None and row.get("high") is not None:
         value += f" ({format_value(row['low'])} to {format_value(row['high'])})"
     state = _state(status, _JUDGED.get(status, "·"))
-    return _row([html.escape(str(row["name"])), state, html.escape(value), html.escape(str(row.get("reason") or ""))])
+    reason = html.escape(str(row.get("reason") or ""))
+    why = reason and f'<div style="min-width:16em">{reason}</div>'  # on a narrow page scrolled, not stretched
+    return _row([html.escape(str(row["name"])), state, html.escape(value), why])
 
 
 def _state(status: str, mark: str) -> str:
@@ -112,6 +118,15 @@ def _table(headings: Sequence[str], rows: str, *, caption: str) -> str:
     style = "padding:0;overflow-x:auto;width:fit-content;max-width:100%"
     reach = f'tabindex="0" role="region" aria-label="{html.escape(caption)}"'
     return f'<div class="jp-RenderedHTMLCommon" style="{style}" {reach}>{body}</div>'
+
+
+def report_link(folder: Path) -> str:
+    """Return a link to the report of a run, as seen from the notebook; empty where there is none."""
+    report = folder / "report.html"
+    if not report.is_file():
+        return ""
+    place = html.escape(Path(os.path.relpath(report)).as_posix(), quote=True)
+    return f'<a href="{place}">Open the report of {html.escape(folder.name)}</a>'
 
 
 def box(lines: Sequence[str], *, tone: str = "plain", live: bool = False) -> str:

@@ -16,9 +16,8 @@ from typing import Any
 
 import pandas as pd
 
-from mlopskit.display import format_value
 from mlopskit.errors import RunError
-from mlopskit.explore.overview import manifests
+from mlopskit.explore.overview import manifests, with_interval
 
 COLUMNS = ["run", "began", "status", "headline", "value", "low", "high", "met", "criteria", "seconds", "tags"]
 _DIGEST = re.compile(r"[0-9a-f]{40,}")
@@ -125,7 +124,13 @@ def _measures(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             if verdict == "equal" or (kind == "slice" and verdict != "worse"):
                 continue
             where = " ".join(part for part in (row["metric"], row["slice"], row["group"]) if part)
-            yield kind, where, _interval(row["before"]), _interval(row["after"]), _VERDICTS.get(verdict, verdict)
+            yield (
+                kind,
+                where,
+                with_interval(row["before"]),
+                with_interval(row["after"]),
+                _VERDICTS.get(verdict, verdict),
+            )
 
 
 def _changes(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -139,14 +144,6 @@ def _changes(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield "data", " ".join([item["artefact"], *columns]), *sides, "changed"
     for item in found.get("code", ()):
         yield "code", f"{item['phase']}, cell {item['cell']}", "–", "–", str(item["kind"])
-
-
-def _interval(side: Mapping[str, Any] | None) -> str:
-    if not side or side.get("value") is None:
-        return "–"
-    if side.get("low") is None or side.get("high") is None:
-        return format_value(side["value"])
-    return f"{side['value']:.3f} ({side['low']:.3f} to {side['high']:.3f})"
 
 
 def _short(value: Any, longest: int = 40) -> str:

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ import traitlets
 
 from mlopskit.errors import MlopskitError
 from mlopskit.explore import overview
-from mlopskit.explore.explorer import Explorer
+from mlopskit.explore.explorer import Explorer, column
 from mlopskit.explore.progress import Progress
 from mlopskit.explore.project_phases import project_phases
-from mlopskit.explore.run_pieces import box, criteria_table, declared_criteria, judged_so_far, phases_table
+from mlopskit.explore.run_pieces import box, criteria_table, declared_criteria, judged_so_far, phases_table, report_link
 from mlopskit.explore.running import Request, Runner
 from mlopskit.runs.durations import usual_seconds
 from mlopskit.scope import PROJECT_FILE, Scope
@@ -120,7 +121,7 @@ class RunPanel(Explorer):
         only = widgets.VBox([widgets.HTML("Only"), *self._only.values()], layout=widgets.Layout(margin="0 2em"))
         choices = widgets.HBox([left, only, right], layout=row)
         shown = [self._status, self._failures, self._table, self._criteria, self._links]
-        self.widget = widgets.VBox([choices, *shown])
+        self.widget = column(choices, *shown)
         self._show_command()
 
     def _take_only(self, _: Any) -> None:
@@ -142,10 +143,9 @@ class RunPanel(Explorer):
 
     def start(self, *parameters: str) -> bool:
         """Start what was chosen, with parameters as ``phase.name=value``, and follow it; what hinders that is shown."""
-        chosen = self.request
         self._said = ""
         try:
-            self.runner.start(Request(**{**chosen.__dict__, "parameters": parameters}))
+            self.runner.start(replace(self.request, parameters=parameters))
         except MlopskitError as error:
             self._said = str(error)
         self._read_project()
@@ -167,14 +167,16 @@ class RunPanel(Explorer):
             threading.Thread(target=self._watch, name="mlopskit-run", daemon=True).start()
 
     def _watch(self) -> None:
+        goes_on = True  # its own: once it has seen the end, the next run has a watcher of its own
         try:
-            while self._watching:
+            while goes_on:
                 time.sleep(_EVERY)
                 with self._showing:
-                    self._watching = self.runner.refresh().active or self.runner.active
+                    goes_on = self._watching = self.runner.refresh().active or self.runner.active
                 self._show()
-        finally:
+        except BaseException:
             self._watching = False
+            raise
         self._read_project()
         self._said = ""
         self._show()
@@ -214,20 +216,14 @@ class RunPanel(Explorer):
         folder = self.runner.folder
         if folder is None:
             return ""
-        report = folder / "report.html"
-        place = html.escape(os.path.relpath(report), quote=True)
-        link = f'<p><a href="{place}">Open the report of {html.escape(progress.run)}</a>'
-        link += " (in JupyterLab, <em>Trust HTML</em> above it lets its tables sort and its explorers answer)</p>"
-        return (link if report.is_file() else "") + self._comparison(progress)
+        link, hint = report_link(folder), "<em>Trust HTML</em> above it lets its tables sort and its explorers answer"
+        return (f"<p>{link} (in JupyterLab, {hint})</p>" if link else "") + self._comparison(progress)
 
     def _comparison(self, progress: Progress) -> str:
-        names = [place.name for place, _ in overview.manifests(self.runner.project)]
-        before = names[names.index(progress.run) + 1 :] if progress.run in names else []
-        if not before:
-            return ""
         with suppress(MlopskitError):
-            compared = overview.compare(self.runner.project, progress.run, before[0])
-            return compared._repr_html_() if len(compared.frame) else ""
+            before = overview.run_before(self.runner.project, progress.run)
+            if before:
+                return overview.compare(self.runner.project, progress.run, before)._repr_html_()
         return ""
 
     def picture(self) -> list[str]:

@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,7 +27,7 @@ from typing import Any
 
 from mlopskit.errors import RunError
 from mlopskit.explore.progress import Progress, from_manifest
-from mlopskit.runs.presence import is_locked, is_running
+from mlopskit.runs.presence import is_locked, is_running, lock
 
 EVENTS = ".events"
 """The folder among the runs that the events of started processes go to."""
@@ -90,10 +91,15 @@ class Runner:
         self._process: subprocess.Popen[bytes] | None = None
         self._read = 0
         self._owner: dict[str, Any] = {}
+        self._looking = threading.RLock()  # a panel watches in a thread while a cell waits: no event is read by both
         self.find()
 
     def find(self) -> bool:
         """Look for a run in progress and follow it, else look at the newest; tell whether one is in progress."""
+        with self._looking:
+            return self._find()
+
+    def _find(self) -> bool:
         for path in sorted((self.runs / EVENTS).glob("*.jsonl"), reverse=True):
             if is_locked(path):
                 self._follow(path, self._process if path == self._events else None)
@@ -114,13 +120,14 @@ class Runner:
         """
         if os.environ.get("MLOPSKIT_RUN"):
             raise RunError(_BATCH)
-        if self.find():
-            raise RunError(f"A run is in progress ({self.progress.run or 'it is being checked'}); wait or stop it.")
-        arguments = (request or Request()).arguments()
-        try:
-            self._start(arguments)
-        except OSError as error:
-            raise RunError(f"The run could not be started: {error.strerror}: {error.filename}. Correct it.") from None
+        with self._looking:
+            if self.find():
+                raise RunError(f"A run is in progress ({self.progress.run or 'it is being checked'}); wait or stop it.")
+            try:
+                self._start((request or Request()).arguments())
+            except OSError as error:
+                said = f"{error.strerror}: {error.filename}"
+                raise RunError(f"The run could not be started: {said}. Correct it.") from None
 
     def _start(self, arguments: list[str]) -> None:
         place = self.runs / EVENTS
@@ -130,7 +137,7 @@ class Runner:
         command = [sys.executable, "-m", "mlopskit", "run", "--json", f"--project={self.project}", *arguments]
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         with path.open("ab") as events, path.with_suffix(".err").open("ab") as complaints:
-            _lock(events.fileno())  # the process inherits the lock with the file, and holds it to its end
+            lock(events.fileno())  # the process inherits the lock with the file, and holds it to its end
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=events, stderr=complaints, cwd=self.project,
                 env=kept, start_new_session=True,
@@ -152,6 +159,10 @@ class Runner:
 
     def refresh(self) -> Progress:
         """Read what is new, and return where the run stands."""
+        with self._looking:
+            return self._refreshed()
+
+    def _refreshed(self) -> Progress:
         if self._events is not None and not self._events.is_file():  # somebody tidied up; what the runs say remains
             self.find()
         if self._events is not None:
@@ -231,16 +242,6 @@ class Runner:
         while (self.refresh().active or self.active) and time.monotonic() < end:
             time.sleep(every)
         return self.progress
-
-
-def _lock(descriptor: int) -> None:
-    """Lock an open file; where there are no file locks, a run is found again by its own folder only."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _exists(owner: dict[str, Any]) -> bool:

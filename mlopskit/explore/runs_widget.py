@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,10 @@ from mlopskit import display
 from mlopskit.display import Note, format_value
 from mlopskit.errors import MlopskitError, RunError
 from mlopskit.explore.drawing import figure, page_table, sentence
-from mlopskit.explore.explorer import Explorer
-from mlopskit.explore.overview import manifests
+from mlopskit.explore.explorer import Explorer, column
+from mlopskit.explore.overview import manifests, with_interval
 from mlopskit.explore.points import Points
-from mlopskit.explore.run_pieces import criteria_table
+from mlopskit.explore.run_pieces import criteria_table, report_link
 from mlopskit.explore.run_table import compared, course, differences, fitting, run_table
 from mlopskit.runs import find_project
 
@@ -43,7 +41,9 @@ def runs(project: Path | None = None) -> RunsExplorer | Note:
     """
     home = (find_project() if project is None else Path(project)).resolve()
     if run_table(home).empty:
-        return display.note("There is no run yet; `mlopskit run`, or the panel of the overview, makes one.")
+        return display.note(
+            "There is no run yet. Make one, with the panel of the overview or mlopskit run; then run this cell again."
+        )
     return RunsExplorer(home)
 
 
@@ -79,9 +79,14 @@ class RunsExplorer(Explorer):
         self.observe(self._choose, names="chosen")
         self.observe(self._forget, names="beside")
 
-    def _read(self) -> None:
-        self._table = run_table(self.project)
+    def _read(self) -> bool:
+        """Read the runs; tell whether there is one, else leave all as it was."""
+        table = run_table(self.project)
+        if table.empty:
+            return False
+        self._table = table
         self._manifests = {folder.name: manifest for folder, manifest in manifests(self.project)}
+        return True
 
     @property
     def table(self) -> pd.DataFrame:
@@ -101,8 +106,15 @@ class RunsExplorer(Explorer):
         return differences(compared(self.project, self.beside, self.chosen))
 
     def refresh(self) -> None:
-        """Look for runs again; new ones are listed first."""
-        self._read()
+        """Look for runs again; new ones are listed first, and those that were deleted are gone.
+
+        Raises
+        ------
+        RunError
+            When there is none any more.
+        """
+        if not self._read():
+            raise RunError(f"There is no run in {self.project / 'runs'} any more; make one with `mlopskit run`.")
         self._filter()
 
     @traitlets.validate("chosen", "beside")
@@ -121,7 +133,12 @@ class RunsExplorer(Explorer):
     def _make_widgets(self) -> None:
         wide = {"style": {"description_width": "8em"}}
         width = widgets.Layout(width="44em", max_width="100%")
-        self._search = widgets.Text(description="Search", placeholder="words of name, status or tags", **wide)
+        self._search = widgets.Text(
+            description="Search",
+            placeholder="words of name, status or tags",
+            layout=widgets.Layout(width="28em"),
+            **wide,
+        )
         # no open list: JupyterLab keeps the arrow keys in one to itself, those in an opened menu it does not
         self._list = widgets.Dropdown(description="Run", layout=width, **wide)
         self._other = widgets.Dropdown(description="Compare with", layout=width, **wide)
@@ -131,17 +148,21 @@ class RunsExplorer(Explorer):
         self._list.observe(self._picked, names="value")
         self._other.observe(self._picked_other, names="value")
         self._button.on_click(self._compare)
-        self._again.on_click(lambda _: self.refresh())
+        self._again.on_click(self._look_again)
         self._words, self._listed, self._course, self._detail, self._differences = (widgets.HTML() for _ in range(5))
         self._link = widgets.Output()
         row = widgets.Layout(flex_flow="row wrap")
-        self.widget = widgets.VBox(
-            [
-                widgets.HBox([self._search, self._again], layout=row), self._words, self._course, self._listed,
-                self._list, self._link, self._detail, widgets.HBox([self._other, self._button], layout=row),
-                self._differences,
-            ]
+        self.widget = column(
+            widgets.HBox([self._search, self._again], layout=row), self._words, self._course, self._listed,
+            self._list, self._link, self._detail, widgets.HBox([self._other, self._button], layout=row),
+            self._differences,
         )  # fmt: skip
+
+    def _look_again(self, _: Any) -> None:
+        try:
+            self.refresh()
+        except RunError as error:
+            self._words.value = sentence(str(error))
 
     def _filter(self, _: Any = None) -> None:
         self._search.value = self.text
@@ -164,7 +185,7 @@ class RunsExplorer(Explorer):
     def _choose(self, _: Any = None) -> None:
         if self.chosen in self._list.options:
             self._list.value = self.chosen
-        if self.beside in ("", self.chosen):
+        if self.beside == self.chosen or self.beside not in self._manifests:
             self.beside = self._before(self.chosen)
         others = [str(name) for name in self._table["run"].head(_LISTED) if name != self.chosen]
         self._showing = True  # options that change choose the first of them
@@ -194,7 +215,7 @@ class RunsExplorer(Explorer):
     def _show_comparison(self) -> None:
         pair = self.chosen, self.beside
         try:
-            found = compared(self.project, self.beside, self.chosen)
+            found = compared(self.project, pair[1], pair[0])
             table = differences(found)
             worse = found.get("worsened") or []
             said = "; ".join(worse) if worse else "nothing got worse beyond noise"
@@ -225,7 +246,7 @@ class RunsExplorer(Explorer):
     def _sentence(self) -> str:
         row = self._row()
         judged = f"{row['met']} of {row['criteria']} criteria met" if row["criteria"] else "no criterion judged"
-        figure_ = f"; {row['headline']} {_figure(row)}" if pd.notna(row["value"]) else ""
+        figure_ = f"; {row['headline']} {with_interval(row)}" if pd.notna(row["value"]) else ""
         return f"{self.chosen}: {row['status']}, {judged}{figure_}."
 
     def _drawn(self) -> str:
@@ -237,19 +258,17 @@ class RunsExplorer(Explorer):
         values, low, high = (shown[name].to_numpy(dtype=float) for name in ("value", "low", "high"))
         x_label = f"when it began, UTC ({len(names)} runs, oldest first; line: 95 % interval)"
         points = Points([str(began)[5:] for began in shown["began"]], values, low, high, x_label, label)
-        told = "; ".join(f"{row['run']} {_figure(row)}" for row in shown.to_dict("records"))
+        told = "; ".join(f"{row['run']} {with_interval(row)}" for row in shown.to_dict("records"))
         place = names.index(self.chosen) if self.chosen in names else None
         return figure(points.svg(chosen=place, alt=f"{label} of each run, oldest first: {told}"))
 
     def _report(self) -> str:
-        report = self.project / "runs" / self.chosen / "report.html"
-        if not report.is_file():
-            return ""
-        place = html.escape(os.path.relpath(report), quote=True)
-        return f'<p><a href="{place}">Open the report of {html.escape(self.chosen)}</a></p>'
+        link = report_link(self.project / "runs" / self.chosen)
+        return f"<p>{link}</p>" if link else ""
 
     def _details(self) -> str:
-        return criteria_table(self._manifests[self.chosen].get("criteria") or [])
+        judged = self._manifests[self.chosen].get("criteria") or []
+        return criteria_table(judged, caption=f"Criteria of {self.chosen}")
 
 
 def _readable(table: pd.DataFrame) -> pd.DataFrame:
@@ -259,15 +278,7 @@ def _readable(table: pd.DataFrame) -> pd.DataFrame:
         {
             "run": table["run"].tolist(), "status": table["status"].tolist(),
             "criteria met": [f"{row['met']} of {row['criteria']}" for row in rows],
-            "headline": [f"{row['headline']} {_figure(row)}".strip() for row in rows],
+            "headline": [f"{row['headline']} {with_interval(row)}".strip() for row in rows],
             "seconds": [format_value(value, digits=1) for value in table["seconds"]], "tags": table["tags"].tolist(),
         }
     )  # fmt: skip
-
-
-def _figure(row: dict[Any, Any]) -> str:
-    if pd.isna(row["value"]):
-        return "–"
-    if pd.isna(row["low"]) or pd.isna(row["high"]):
-        return format_value(float(row["value"]))
-    return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"

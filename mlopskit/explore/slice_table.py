@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mlopskit import explored
 from mlopskit.errors import MlopskitError, listing, nearest
 from mlopskit.evaluate.slices.find import slice_mask
-from mlopskit.explored import AND, COLUMNS, ORDERS
+from mlopskit.explored import AND, COLUMNS, ORDERS, conditions_of
 
 
 def joined(found: pd.DataFrame, confirmed: pd.DataFrame) -> pd.DataFrame:
     """Put the slices found and those tested side by side, as `mlopskit.explored.joined` does."""
     rows = explored.joined(_records(found), _records(confirmed))
     table = pd.DataFrame(rows, columns=COLUMNS)
-    words = ["slice", "origin", "status", "same_rows", "overlapping", "confirmed"]
+    words = ["slice", "origin", "status", "same_rows", "overlapping", "confirmed", "conditions"]
     return table.astype({name: "float64" for name in COLUMNS if name not in words and table[name].dtype == "object"})
 
 
@@ -60,14 +61,14 @@ def chosen(
     MlopskitError
         When `order` is none of them.
     """
-    if order not in ORDERS:
-        raise MlopskitError(f"Slices cannot be sorted by {order!r}{nearest(order, ORDERS)}; {listing(ORDERS)} can.")
+    known_order(order)
     words = table["slice"].str.casefold()
     keep = table["n"].fillna(0) >= min_n  # a size that is withheld is not known to be too small
     for word in text.casefold().split():
         keep &= words.str.contains(word, regex=False)
     if column:
-        keep &= (AND + table["slice"]).str.contains(f"{AND}{column} = ", regex=False)
+        start = f"{column} = "
+        keep &= np.array([any(part.startswith(start) for part in parts) for parts in table["conditions"]], dtype=bool)
     if level:
         keep &= table["level"] == level
     if confirmed:
@@ -75,10 +76,17 @@ def chosen(
     return table[keep].sort_values(order, ascending=order == "adjusted", kind="stable", na_position="last")
 
 
+def known_order(order: str) -> str:
+    """Return one of `mlopskit.explored.ORDERS`, and refuse others with a `MlopskitError`."""
+    if order not in ORDERS:
+        raise MlopskitError(f"Slices cannot be sorted by {order!r}{nearest(order, ORDERS)}; {listing(ORDERS)} can.")
+    return order
+
+
 def parents(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return the slices of the table that hold all rows of one: its conditions are some of that one's."""
-    own = set(name.split(AND))
-    inside = [other != name and set(other.split(AND)) < own for other in table["slice"]]
+    own = set(next(iter(table.loc[table["slice"] == name, "conditions"]), conditions_of(name)))
+    inside = [set(parts) < own for parts in table["conditions"]]
     return table[pd.Series(inside, index=table.index, dtype=bool)].sort_values("level", kind="stable")
 
 

@@ -12,12 +12,11 @@ import traitlets
 
 from mlopskit import display
 from mlopskit.display import Note, Table, format_value
-from mlopskit.errors import MlopskitError, RunError
-from mlopskit.evaluate import slice_features, slice_rows
+from mlopskit.errors import MlopskitError, listing, nearest
 from mlopskit.explore.drawing import page_table, sentence
-from mlopskit.explore.evidence import grouped_rows, settings
-from mlopskit.explore.explorer import Explorer
-from mlopskit.explore.slice_table import chosen, joined, mapping_of, parents
+from mlopskit.explore.explorer import Explorer, column
+from mlopskit.explore.slice_rows import SliceRows
+from mlopskit.explore.slice_table import chosen, joined, known_order, parents
 from mlopskit.explored import FIT, ORDERS, described_by
 from mlopskit.runs import Run
 
@@ -52,29 +51,7 @@ def slices(run: Run) -> SliceExplorer | Note:
     table = joined(run.read("slices_and_bias/slices"), run.read("slices_and_bias/confirmed"))
     if table.empty:
         return display.note("No slice was found and no group is declared.", tone="good")
-    return SliceExplorer(table, rows=_Rows(run))
-
-
-class _Rows:
-    """The rows of a slice, read when they are first asked for."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._read: Any = None
-
-    def __call__(self, name: str, n: int) -> pd.DataFrame:
-        if self._read is None:
-            data = grouped_rows(self._run)
-            options: dict[str, Any] = settings(self._run)
-            self._read = data, slice_features(data, self._run.read("data/preparation"), **options)
-        data, features = self._read
-        mapping = mapping_of(name, features.validation, n=n)
-        if mapping is None:
-            raise RunError(
-                f"The rows of {name!r} cannot be told from this run: other settings or another version described them. "
-                "Make the run again, or call `slice_rows` in the slices notebook."
-            )
-        return slice_rows(data, features, pd.DataFrame({"slice": [name], "columns": [mapping]}), 1)
+    return SliceExplorer(table, rows=SliceRows(run))
 
 
 class SliceExplorer(Explorer):
@@ -100,7 +77,7 @@ class SliceExplorer(Explorer):
     level = traitlets.Int(0, min=0)
     min_n = traitlets.Int(0, min=0)
     confirmed = traitlets.Bool(False)
-    order = traitlets.Enum(list(ORDERS), default_value="score")
+    order = traitlets.Unicode("score")
     chosen = traitlets.Unicode()
 
     def __init__(self, table: pd.DataFrame, *, rows: Callable[[str, int], pd.DataFrame] | None = None) -> None:
@@ -151,17 +128,40 @@ class SliceExplorer(Explorer):
             raise MlopskitError(f"There is no slice {proposal['value']!r}; `.table` lists those there are.")
         return str(proposal["value"])
 
+    @traitlets.validate("column")
+    def _known_column(self, proposal: Any) -> str:
+        name, known = str(proposal["value"]), described_by(self._slices["conditions"])
+        if name and name not in known:
+            raise MlopskitError(f"No slice is described by {name!r}{nearest(name, known)}; {listing(known)} describe.")
+        return name
+
+    @traitlets.validate("level")
+    def _known_level(self, proposal: Any) -> int:
+        level, known = int(proposal["value"]), self._levels()
+        if level and level not in known:
+            raise MlopskitError(f"No slice is described by {level} columns; there are levels {listing(known)}.")
+        return level
+
+    @traitlets.validate("order")
+    def _known_order(self, proposal: Any) -> str:
+        return known_order(str(proposal["value"]))
+
+    def _levels(self) -> list[int]:
+        return sorted({int(level) for level in self._slices["level"]})
+
     def _make_widgets(self) -> None:
         wide = {"style": {"description_width": "8em"}}
-        levels = [("any", 0), *((str(n), n) for n in sorted({int(level) for level in self._slices["level"]}))]
-        columns = [("any", ""), *((name, name) for name in described_by(self._slices["slice"]))]
+        levels = [("any", 0), *((str(n), n) for n in self._levels())]
+        columns = [("any", ""), *((name, name) for name in described_by(self._slices["conditions"]))]
         orders = [(words, name) for name, words in ORDERS.items()]
         self._controls = {
             "text": widgets.Text(description="Search", placeholder="words of the slice", **wide),
             "column": widgets.Dropdown(options=columns, description="Column", **wide),
             "level": widgets.Dropdown(options=levels, description="Level", **wide),
             "min_n": widgets.BoundedIntText(min=0, max=10**9, description="Rows at least", **wide),
-            "order": widgets.Dropdown(options=orders, description="Sorted by", **wide),
+            "order": widgets.Dropdown(
+                options=orders, description="Sorted by", layout=widgets.Layout(width="26em"), **wide
+            ),
             "confirmed": widgets.Checkbox(description="confirmed on test rows only", indent=False),
         }
         for name, control in self._controls.items():
@@ -170,13 +170,14 @@ class SliceExplorer(Explorer):
         # no open list: JupyterLab keeps the arrow keys in one to itself, those in an opened menu it does not
         self._list = widgets.Dropdown(description="Slice", layout=width, **wide)
         self._list.observe(self._picked, names="value")
-        self._button = widgets.Button(description=f"Show up to {ROWS} of its rows", layout=widgets.Layout(width="auto"))
+        own = widgets.Layout(width="auto", align_self="flex-start")
+        self._button = widgets.Button(description=f"Show up to {ROWS} of its rows", layout=own)
         self._button.on_click(self._show_rows)
         self._words, self._figures, self._detail, self._single = (widgets.HTML() for _ in range(4))
         row = widgets.Layout(flex_flow="row wrap")
         shown = [widgets.HBox(list(self._controls.values()), layout=row), self._words, self._figures, self._list]
         rows = [self._button, self._single] if self._rows is not None else []
-        self.widget = widgets.VBox([*shown, self._detail, *rows])
+        self.widget = column(*shown, self._detail, *rows)
 
     def _filter(self, _: Any = None) -> None:
         """Bring controls, list and table up to the filter."""
@@ -240,14 +241,16 @@ class SliceExplorer(Explorer):
     def _details(self) -> str:
         row, above = self._row(), parents(self._slices, self.chosen)
         figures = {
-            "validation rows": row["n"], "validation error": row["error"], "times the overall error": row["times"],
-            "test rows": row["n_test"], "test error": row["error_test"], "test error elsewhere": row["error_rest"],
+            "validation rows": _whole(row["n"]), "validation error": row["error"],
+            "times the overall error": row["times"], "test rows": _whole(row["n_test"]),
+            "test error": row["error_test"], "test error elsewhere": row["error_rest"],
+            "error of one guess for all": row["majority"],
             "p, adjusted": _probability(row["adjusted"]), "power": row["power"],
             "status": row["status"], "also described by": row["same_rows"] or "–",
             "overlapping slices": row["overlapping"] or "–",
         }  # fmt: skip
-        numbers = pd.DataFrame({"figure": list(figures), "value": [_written(value) for value in figures.values()]})
-        head = f'<p style="margin:.6em 0 .2em"><strong>Chosen: {html.escape(self.chosen)}</strong></p>'
+        numbers = pd.DataFrame({"figure": list(figures), "value": [format_value(value) for value in figures.values()]})
+        head = f'<p style="margin:.6em 0 .2em;line-height:1.4"><strong>Chosen: {html.escape(self.chosen)}</strong></p>'
         pieces = [head, page_table(numbers, caption="its numbers")]
         if len(above):
             columns = ["slice", "n", "error", "n_test", "error_test", "status"]
@@ -271,8 +274,6 @@ def _probability(value: float) -> str:
     return "<\N{NO-BREAK SPACE}0.001" if value < 0.001 else format_value(value)
 
 
-def _written(value: Any) -> str:
-    """A number as it is read: counts whole, though a column with gaps holds them as fractions."""
-    if isinstance(value, float) and value.is_integer() and value > 1:
-        return format_value(int(value))
-    return format_value(value)
+def _whole(count: Any) -> int | None:
+    """A count, which a column with gaps holds as a fraction; None where it is not known."""
+    return None if pd.isna(count) else int(count)

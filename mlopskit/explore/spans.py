@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mlopskit.display import colour, format_value
-from mlopskit.explore.drawing import FONT, WIDTH, shortened
+from mlopskit.explore.drawing import shortened, svg
 from mlopskit.explore.points import GRID, round_numbers
 
 _LEFT, _RIGHT, _TOP, _ROW = 190, 640, 24, 24
@@ -55,12 +55,9 @@ class Spans:
             name = html.escape(shortened(str(row["feature"]), 26))
             pieces.append(f'<text x="{_LEFT - 10}" y="{y + 4:.1f}" text-anchor="end">{name}</text>')
             pieces.append(f'<path d="M{x(low_end):.1f} {y:.1f}H{x(high_end):.1f}" stroke="{colour(0)}" ')
-            pieces.append('stroke-width="5" stroke-linecap="round" stroke-opacity=".55"/>')
-            pieces.append(f'<circle cx="{x(self.now):.1f}" cy="{y:.1f}" r="4.5" fill="{colour(0)}"/>')
-        return (
-            f'<svg viewBox="0 0 {WIDTH} {bottom + 42}" role="img" fill="currentColor" {FONT} '
-            f'style="width:100%;max-width:{WIDTH}px;height:auto"><title>{html.escape(alt)}</title>{"".join(pieces)}</svg>'
-        )
+            pieces.append('stroke-width="3" stroke-linecap="round"/>')
+            pieces.append(f'<circle cx="{x(self.now):.1f}" cy="{y:.1f}" r="5.5" fill="{colour(0)}"/>')
+        return svg(bottom + 42, alt, "".join(pieces))
 
     def _threshold(self, x: float, bottom: float) -> str:
         line = (

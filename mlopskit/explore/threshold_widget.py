@@ -13,11 +13,12 @@ import traitlets
 from mlopskit import display
 from mlopskit.display import Note
 from mlopskit.errors import MetricError, listing, nearest
+from mlopskit.explore.controls import Slider
 from mlopskit.explore.drawing import Lines, figure, page_table, sentence
 from mlopskit.explore.evidence import grouped_rows
-from mlopskit.explore.explorer import Explorer
+from mlopskit.explore.explorer import Explorer, column
 from mlopskit.explore.threshold_table import ThresholdTable
-from mlopskit.explored import AT, BETWEEN, OWN, RATES, TOO_FEW
+from mlopskit.explored import AT, BETWEEN, CALLED, GUESS, OWN, RATES, TOO_FEW
 from mlopskit.metrics import ESTIMATED
 from mlopskit.runs import Run
 from mlopskit.tally import Tally
@@ -147,16 +148,12 @@ class ThresholdExplorer(Explorer):
         rates = [(label, name) for name, label in RATES.items()]
         self._metric = widgets.Dropdown(options=rates, value=self.metric, description="Rate drawn", style=wide)
         top = _top(self._first)
-        limits = {"min": 0.0, "max": top, "step": top / _STEPS, "style": wide}
-        # the number comes first and has the name: a slider's handle has none that a screen reader could tell
+        limits = {"min": 0.0, "step": top / _STEPS}
         self._number = widgets.BoundedFloatText(
-            description="Threshold", layout=widgets.Layout(width="16em"), **(limits | {"max": 1.0})
+            description="Threshold", max=1.0, layout=widgets.Layout(width="16em"), style=wide, **limits
         )
-        self._slider = widgets.FloatSlider(
-            description="or slide it",
-            readout_format=".4f",
-            layout=widgets.Layout(width="30em", max_width="100%"),
-            **limits,
+        self._slider = Slider(
+            description="Slide threshold", max=top, layout=widgets.Layout(width="30em", max_width="100%"), **limits
         )
         self._words, self._figures, self._drawing = widgets.HTML(), widgets.HTML(), widgets.HTML()
         amounts = ((self._number, "threshold"), (self._slider, "threshold"))
@@ -165,7 +162,7 @@ class ThresholdExplorer(Explorer):
         row = widgets.Layout(flex_flow="row wrap")
         choices = widgets.HBox([self._column, self._metric], layout=row)
         amount = widgets.HBox([self._number, self._slider], layout=row)
-        self.widget = widgets.VBox([choices, amount, self._words, self._drawing, self._figures])
+        self.widget = column(choices, amount, self._words, self._drawing, self._figures)
 
     @property
     def _first(self) -> ThresholdTable:
@@ -224,11 +221,16 @@ class ThresholdExplorer(Explorer):
             overall=display.format_value(rows[0]["value"]),
         )  # fmt: skip
         if len(known) < 2:
-            return f"{head}."
+            return f"{head}.{self._guess()}"
         low, high = min(known, key=lambda row: row["value"]), max(known, key=lambda row: row["value"])
         figures = {"low": f"{low['value']:.3f}", "high": f"{high['value']:.3f}"}
         groups = {"column": self.column, "lowest": low["group"], "highest": high["group"]}
-        return f"{head}{BETWEEN.format(**figures, **groups)}."
+        return f"{head}{BETWEEN.format(**figures, **groups)}.{self._guess()}"
+
+    def _guess(self) -> str:
+        """Say what one answer for everybody has as the rate drawn, where that is the same in every group."""
+        everybody = int(self._first.positives[0] > self._first.negatives[0])
+        return f" {GUESS.format(rate=RATES[self.metric], guess=everybody)}" if self.metric in CALLED else ""
 
     def _chart(self) -> str:
         table, key = self._tables[self.column], (self.column, self.metric)

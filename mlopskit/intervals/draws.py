@@ -10,8 +10,15 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 
-def percentile(draws: npt.ArrayLike, *, confidence: float = 0.95, axis: int = 0) -> tuple[Any, Any]:
+def percentile(draws: npt.ArrayLike, *, confidence: npt.ArrayLike = 0.95, axis: int = 0) -> tuple[Any, Any]:
     """Central interval of draws along `axis`; draws that are NaN (undefined in that replicate) are left out.
+
+    Parameters
+    ----------
+    draws : array_like of float
+    confidence : float, or array_like of float
+        One for all, or one for each column of draws (of their shape without `axis`).
+    axis : int
 
     Returns
     -------
@@ -25,7 +32,9 @@ def percentile(draws: npt.ArrayLike, *, confidence: float = 0.95, axis: int = 0)
     (1.0, 3.0)
     """
     values = np.asarray(draws, dtype=float)
-    tail = (1 - confidence) / 2
+    tail = (1 - np.asarray(confidence, dtype=float)) / 2
+    if tail.ndim:
+        return _by_column(np.moveaxis(values, axis, 0), tail)
     undefined = np.isnan(values)
     if not undefined.any():
         low, high = np.quantile(values, [tail, 1 - tail], axis=axis)
@@ -34,6 +43,19 @@ def percentile(draws: npt.ArrayLike, *, confidence: float = 0.95, axis: int = 0)
     low, high = np.nanquantile(np.where(nothing, 0.0, values), [tail, 1 - tail], axis=axis)
     empty = nothing.squeeze(axis=axis)
     return np.where(empty, np.nan, low)[()], np.where(empty, np.nan, high)[()]
+
+
+def _by_column(values: Floats, tail: Floats) -> tuple[Any, Any]:
+    """Quantiles `tail` and 1 − `tail` of each column, as NumPy interpolates them."""
+    ordered = np.sort(values, axis=0)  # NaN last
+    last = np.maximum(np.count_nonzero(~np.isnan(values), axis=0) - 1, 0)
+    ends = []
+    for share in (tail, 1 - tail):
+        place = share * last
+        below = np.floor(place).astype(np.int64)
+        both = np.take_along_axis(ordered, np.stack([below, np.minimum(below + 1, last)]), axis=0)
+        ends.append(both[0] + (place - below) * (both[1] - both[0]))
+    return ends[0], ends[1]
 
 
 def dirichlet_draws(counts: npt.ArrayLike, *, replicates: int, seed: int, prior: float = 0.5) -> Floats:

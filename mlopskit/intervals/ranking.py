@@ -16,7 +16,7 @@ from scipy import special, stats
 
 from mlopskit.intervals.draws import Floats
 from mlopskit.intervals.resampling import BLOCKS
-from mlopskit.intervals.roc import auc_interval
+from mlopskit.intervals.roc import auc_interval, welch_freedom
 
 Ints = npt.NDArray[np.int64]
 
@@ -123,6 +123,7 @@ class _Sorted:
     @classmethod
     def of(cls, entries: Entries) -> _Sorted:
         """Sort; `below` and `tied` hold the weight of (negative, positive) entries of the same group, (entries, 2)."""
+        entries = entries.take(np.flatnonzero(entries.weight > 0))  # what weighs nothing says nothing
         entries = entries.take(np.lexsort((entries.score, entries.group)))
         weight = np.stack([entries.weight * ~entries.positive, entries.weight * entries.positive], axis=1)
         sums = np.vstack([np.zeros((1, 2)), np.cumsum(weight, axis=0)])
@@ -141,9 +142,9 @@ class _Sorted:
 def areas(entries: Entries, *, confidence: float = 0.95) -> Ranked:
     """Area under the ROC curve of each group.
 
-    Single rows get DeLong's interval on the logit scale, exact at 0 and 1. Where rows belong to blocks, or are
-    weighted, the variance is that of the delete-a-block jackknife in its first-order form, the sum of the squares of
-    the blocks' influences, with Student's t.
+    Single rows get DeLong's interval on the logit scale with t (`delong`), exact at 0 and 1. Where rows belong to
+    blocks, or are weighted, the variance is that of the delete-a-block jackknife in its first-order form, the sum of
+    the squares of the blocks' influences, with Student's t.
 
     References
     ----------
@@ -171,8 +172,9 @@ def areas(entries: Entries, *, confidence: float = 0.95) -> Ranked:
     class_weight = np.where(entries.positive, own[:, 1], own[:, 0])
     if entries.block is None:
         divisor = class_weight * np.maximum(class_weight - 1, 1)
-        variance = _sum(entries, entries.rows * centred**2 / divisor)
-        return _from_rows(entries, value, variance, bound, confidence)
+        parts = entries._by_class(entries.rows * centred**2 / divisor)
+        freedom = welch_freedom(parts, entries.class_rows())
+        return _from_rows(entries, value, parts.sum(axis=1), bound, confidence, freedom)
     class_rows = np.take_along_axis(entries.class_rows()[entries.group], entries.positive[:, None] * 1, axis=1)[:, 0]
     alone = _sum(entries, entries.rows * (centred / class_rows) ** 2)
     return _from_blocks(entries, value, entries.weight * centred / class_weight, (bound, alone), confidence)
@@ -251,9 +253,11 @@ def _orders(found: _Sorted) -> tuple[Floats, Floats]:
     return share * climb(wrong), share * climb(wrong + found.tied[:, 0])
 
 
-def _from_rows(entries: Entries, value: Floats, variance: Floats, bound: Floats, confidence: float) -> Ranked:
+def _from_rows(
+    entries: Entries, value: Floats, variance: Floats, bound: Floats, confidence: float, freedom: Any = np.inf
+) -> Ranked:
     pairs = entries.class_rows().min(axis=1)
-    low, high = _intervals(value, variance, pairs, confidence)
+    low, high = _intervals(value, variance, pairs, confidence, freedom)
     rows = entries.class_rows().sum(axis=1)
     return Ranked(value, low, high, np.zeros(entries.groups, dtype=np.int64), None, rows, bound)
 
@@ -274,16 +278,29 @@ def _from_blocks(
     by_class = np.bincount(place * 2 + entries.positive, minlength=size * 2).reshape(entries.groups, BLOCKS, 2) > 0
     widen = stats.t.ppf(0.5 + confidence / 2, np.maximum(blocks - 1, 1)) / special.ndtri(0.5 + confidence / 2)
     variance = (deviations**2).sum(axis=1)
-    low, high = _intervals(value, variance * widen**2, by_class.sum(axis=1).min(axis=1), confidence)
+    pairs = np.minimum(by_class.sum(axis=1), _alike(entries, place, size)).min(axis=1)
+    low, high = _intervals(value, variance * widen**2, pairs, confidence)
     rows = entries.class_rows().sum(axis=1)
     effective = rows * np.minimum(alone / np.where(variance > 0, variance, np.inf), 1.0)
     return Ranked(value, low, high, blocks, deviations, effective, bound)
 
 
-def _intervals(value: Floats, variance: Floats, pairs: Any, confidence: float) -> tuple[Floats, Floats]:
+def _alike(entries: Entries, place: Ints, size: int) -> Floats:
+    """Kish's number of equally heavy blocks, by group and class; without limit where no row is weighted."""
+    if np.array_equal(entries.weight, entries.rows):
+        return np.full((entries.groups, 2), np.inf)
+    heavy = np.bincount(place * 2 + entries.positive, weights=entries.weight, minlength=size * 2)
+    heavy = heavy.reshape(entries.groups, BLOCKS, 2)
+    squares = (heavy**2).sum(axis=1)
+    return np.asarray(heavy.sum(axis=1) ** 2 / np.where(squares > 0, squares, 1.0))
+
+
+def _intervals(
+    value: Floats, variance: Floats, pairs: Any, confidence: float, freedom: Any = np.inf
+) -> tuple[Floats, Floats]:
     ends = [
-        auc_interval(float(a), float(v), pairs=max(int(k), 1), confidence=confidence)
-        for a, v, k in zip(value, variance, pairs, strict=True)
+        auc_interval(float(a), float(v), pairs=max(int(k), 1), confidence=confidence, freedom=float(f))
+        for a, v, k, f in zip(value, variance, pairs, np.broadcast_to(freedom, len(value)), strict=True)
     ]
     low, high = np.array(ends, dtype=float).reshape(-1, 2).T
     return low, high

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import stats
 
 from mlopskit import intervals
 from mlopskit.errors import MetricError
 from mlopskit.metrics import functions as f
 from mlopskit.metrics.registry import Metric, default_metrics, get_metric
+from mlopskit.metrics.scales import SCALES, cell_prior, draws_confidence, way_back
 from mlopskit.results import Results
 
 ESTIMATED, NOT_ESTIMATED = "estimated", "cannot-be-estimated"
@@ -22,6 +23,9 @@ FEWEST = 10
 MANY, MANY_EVENTS = 200, 10
 """From so many rows in every denominator, with so many events and non-events, percentiles of a bootstrap may be
 trusted."""
+ROUNDING = 1e-12
+"""A relative standard error below this is that of floating-point numbers: no spread was seen."""
+NO_SPREAD = "no interval: too few rows err to see a spread"
 _CELLS = 4_000_000
 """Cells of replicate tables that are held in memory at a time (32 MB)."""
 
@@ -120,7 +124,9 @@ def measure(
 
     Rates get Wilson's interval; precision, F1 and balanced accuracy joint draws (a multinomial bootstrap where every
     denominator has at least 200 rows with 10 events and 10 non-events, else Dirichlet); areas under the ROC curve
-    DeLong's on the logit scale; everything else a jackknife over up to 64 random blocks of rows with Student's t.
+    DeLong's on the logit scale with Student's t; everything else a jackknife over up to 64 random blocks of rows with
+    Student's t, whose upper end goes farther for losses (`mlopskit.metrics.scales` says how far, and how often each
+    metric is covered from 10 rows).
 
     Parameters
     ----------
@@ -167,13 +173,15 @@ def measure(
     )
 
 
-def estimate(metric: Metric, rows: Rows, *, replicates: int, confidence: float, seed: int) -> Estimate:
-    """One metric of one set of rows with its interval."""
+def estimate(
+    metric: Metric, rows: Rows, *, replicates: int, confidence: float, seed: int, minimum: int = FEWEST
+) -> Estimate:
+    """One metric of one set of rows with its interval; none with fewer than `minimum` rows in a denominator."""
     smallest = denominator(metric, rows)
     if metric.uses == "score" and rows.y_score is None:
         return Estimate.none("there are no scores", smallest)
-    if smallest < FEWEST:
-        return Estimate.none(f"{smallest} in its smallest denominator, fewer than {FEWEST}", smallest)
+    if smallest < minimum:
+        return Estimate.none(f"{smallest} in its smallest denominator, fewer than {minimum}", smallest)
     if metric.rate:
         return _rate(metric, rows, smallest, confidence)
     if metric.parts is not None:
@@ -201,9 +209,11 @@ def _rate(metric: Metric, rows: Rows, smallest: int, confidence: float) -> Estim
 
 def _counted(metric: Metric, rows: Rows, smallest: int, *, replicates: int, confidence: float, seed: int) -> Estimate:
     counts = rows.counts
-    method, tables = draws(counts, large=is_large(metric, counts), replicates=replicates, seed=seed)
+    large = is_large(metric, counts)
+    method, tables = draws(counts, large=large, classes=rows.classes, replicates=replicates, seed=seed)
     value = float(metric.from_counts(counts))
-    low, high = intervals.percentile(tables(metric.from_counts), confidence=confidence)
+    level = confidence if large else float(draws_confidence(rows.classes, smallest, confidence))
+    low, high = intervals.percentile(tables(metric.from_counts), confidence=level)
     return Estimate(value, min(float(low), value), max(float(high), value), method, smallest)
 
 
@@ -214,20 +224,23 @@ def is_large(metric: Metric, counts: Any) -> bool:
     return bool(((total >= MANY) & (events >= MANY_EVENTS) & (total - events >= MANY_EVENTS)).all())
 
 
-def draws(counts: Any, *, large: bool, replicates: int, seed: int) -> tuple[str, Callable[[Callable[[Any], Any]], Any]]:
+def draws(
+    counts: Any, *, large: bool, classes: int, replicates: int, seed: int
+) -> tuple[str, Callable[[Callable[[Any], Any]], Any]]:
     """Name the method, and return what applies a function to replicate tables, a bounded number of cells at a time.
 
-    The prior of the Dirichlet weighs two rows in all: ½ a cell for a 2 × 2 table as Jeffreys has it, and for more
-    classes or for joint tables of two models what adds up to the same, so that a large empty table does not outweigh
-    the data.
+    The prior of the Dirichlet weighs two rows in all for two classes, ½ a cell for a 2 × 2 table as Jeffreys has it,
+    and one for more (`cell_prior`); joint tables of two models share the same, so that a large empty table does not
+    outweigh the data.
     """
+    prior = cell_prior(classes, counts.size)
     step = max(1, min(replicates, _CELLS // counts.size))
     sizes = [min(step, replicates - start) for start in range(0, replicates, step)]
 
     def tables(index: int, size: int) -> Any:
         if large:
             return intervals.multinomial_draws(counts, replicates=size, seed=seed + index)
-        return intervals.dirichlet_draws(counts, replicates=size, seed=seed + index, prior=2 / counts.size)
+        return intervals.dirichlet_draws(counts, replicates=size, seed=seed + index, prior=prior)
 
     name = "multinomial bootstrap" if large else "Dirichlet draws"
     return name, lambda of: np.concatenate([of(tables(index, size)) for index, size in enumerate(sizes)])
@@ -245,7 +258,9 @@ def area_with_interval(rows: Rows, *, confidence: float) -> tuple[float, float, 
     value, influence = area(rows)
     sizes = rows.class_sizes()
     pairs = int(np.minimum(sizes, len(rows.y_true) - sizes).min())
-    low, high = intervals.auc_interval(value, float(influence @ influence), pairs=pairs, confidence=confidence)
+    parts = np.bincount(rows.y_true, weights=influence**2, minlength=rows.classes)
+    how: dict[str, Any] = {"pairs": pairs, "freedom": float(intervals.welch_freedom(parts, sizes))}
+    low, high = intervals.auc_interval(value, float(parts.sum()), confidence=confidence, **how)
     return value, low, high, influence
 
 
@@ -255,26 +270,18 @@ def _area(rows: Rows, smallest: int, confidence: float) -> Estimate:
     return Estimate(value, low, high, method, smallest)
 
 
-_SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "identity": (lambda x: x, lambda x: x),
-    "log": (np.log, np.exp),
-    "logit": (special.logit, special.expit),
-    "log1m": (lambda x: np.log(1 - x), lambda x: 1 - np.exp(x)),
-}
-
-
 def _jackknifed(metric: Metric, rows: Rows, smallest: int, *, confidence: float, seed: int) -> Estimate:
     value = metric.function(*rows.take(slice(None)))
     if not np.isfinite(value):
         return Estimate.none("undefined for these rows", smallest)
-    there, back = _SCALES[metric.scale]
+    there, _ = SCALES[metric.scale]
     blocks = intervals.blocks_of(len(rows.y_true), seed=seed)
     with np.errstate(divide="ignore", invalid="ignore"):
         centre = float(there(value))
         error, freedom = intervals.jackknife(lambda keep: float(there(metric.function(*rows.take(keep)))), blocks)
-    if not np.isfinite(centre) or not np.isfinite(error):
+    if not np.isfinite(centre) or not np.isfinite(error) or error <= ROUNDING * max(1.0, abs(centre)):
         return _no_error_seen(metric, value, smallest, confidence)
-    half = stats.t.ppf(0.5 + confidence / 2, freedom) * error
+    half, back = stats.t.ppf(0.5 + confidence / 2, freedom) * error, way_back(metric, centre, error)
     low, high = sorted((float(back(centre - half)), float(back(centre + half))))
     return Estimate(value, low, high, f"jackknife, {freedom + 1} blocks", smallest)
 
@@ -285,4 +292,4 @@ def _no_error_seen(metric: Metric, value: float, smallest: int, confidence: floa
     if metric.name in {"average_precision", "brier_score"} and value in {0.0, 1.0}:
         low, high = (0.0, edge) if value == 0 else (1 - edge, 1.0)
         return Estimate(value, low, high, "exact bound for no error", smallest)
-    return Estimate(value, np.nan, np.nan, "no interval: too few rows err to see a spread", smallest)
+    return Estimate(value, np.nan, np.nan, NO_SPREAD, smallest)

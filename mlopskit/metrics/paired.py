@@ -97,7 +97,7 @@ def _counted(
         return metric.from_counts(to_a) - metric.from_counts(to_b)
 
     large = counts.size > 0 and (k**3 > _DENSE or (_large(metric, first) and _large(metric, second)))
-    method, tables = e.draws(counts, large=large, replicates=replicates, seed=seed)
+    method, tables = e.draws(counts, large=large, classes=k, replicates=replicates, seed=seed)
     value = float(difference(counts[None])[0])
     low, high = intervals.percentile(tables(difference), confidence=confidence)
     return PairedDifference(

@@ -74,7 +74,7 @@ def fit_baselines(
         estimators[artefact] = estimator
         measured = measure_model(estimator, data, headline)
         rows.append(row | measured | {"artefact": artefact} | _gaps(estimator, data, measured["status"]))
-    columns = ["name", "kind", "metric", "value", "low", "high", "n", "artefact", "source", "status"]
+    columns = ["name", "kind", "metric", "value", "low", "high", "method", "n", "artefact", "source", "status"]
     return Benchmarks(pd.DataFrame(rows, columns=columns), MappingProxyType(estimators))
 
 
@@ -109,10 +109,10 @@ def fit_baseline(item: Baseline, data: TrainingData, *, first: Fitted) -> Any:
 def measure_model(
     model: Any, data: TrainingData, headline: Headline, *, threshold: float | None = None
 ) -> dict[str, Any]:
-    """Return metric, value, low, high, n and status of a model on validation rows."""
+    """Return metric, value, low, high, method, n and status of a model on validation rows."""
     table = predict_table(model, data.validation, target=data.target, threshold=threshold)
     found = headline.measure(table[TARGET].to_numpy(), (table["prediction"].to_numpy(), score_array(table)))
-    return {key: found[key] for key in ("metric", "value", "low", "high", "n", "status")}
+    return {key: found[key] for key in ("metric", "value", "low", "high", "method", "n", "status")}
 
 
 def _gaps(estimator: Any, data: TrainingData, status: str) -> dict[str, str]:
@@ -124,7 +124,7 @@ def _gaps(estimator: Any, data: TrainingData, status: str) -> dict[str, str]:
 
 def _published(item: Baseline, target: Target) -> dict[str, Any]:
     """What a baseline without predictions is: a figure from elsewhere, or one that this task cannot have."""
-    blank = {"low": np.nan, "high": np.nan, "n": 0, "artefact": ""}
+    blank = {"low": np.nan, "high": np.nan, "method": "", "n": 0, "artefact": ""}
     if item.value is None or item.metric is None:
         status = "not applicable: a rule says yes or no, so needs a binary task"
         return blank | {"metric": "", "value": np.nan, "status": status}

@@ -157,7 +157,7 @@ def show_reweighting(
         f"Candidates learn from rows weighted by {mitigation.column} and {target.column}{warned}. The linear baseline "
         f"does not. Predictions do not ask for {mitigation.column} on account of it."
     )
-    return display.table(table, rows=60, caption=caption)
+    return display.table(table, held=60, caption=caption)
 
 
 def show_mitigation(applied: Mitigated, search: Search, *, floor: int = 0) -> display.Table | display.Note:
@@ -204,7 +204,7 @@ def _rules_table(applied: Mitigated, chosen: Drawn, search: Search, floor: int) 
         "lower": "lower threshold", "upper": "upper threshold", "below": "chance of yes below both",
         "between": "between", "above": "above both", "yes": "share called yes, validation",
     }  # fmt: skip
-    return display.table(table, rows=60, caption=caption, headings=headings)
+    return display.table(table, held=60, caption=caption, headings=headings)
 
 
 def _named(chosen: Drawn) -> str:
@@ -220,4 +220,4 @@ def _members_table(applied: Mitigated, chosen: Drawn, search: Search) -> display
         f"{search.winner.candidate.name}'s place; one decides, by weight. {_DRAWN} The score is the chance of yes. "
         f"Requests need not name {chosen.column} on account of it."
     )
-    return display.table(table, rows=60, caption=caption, headings={"yes": "share called yes, validation"})
+    return display.table(table, held=60, caption=caption, headings={"yes": "share called yes, validation"})

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from mlopskit import display
-from mlopskit.metrics import Metric
+from mlopskit.lettering import name_lines
+from mlopskit.metrics import METRICS, Metric
 from mlopskit.model.headline import Headline
 from mlopskit.model.threshold import Objective, Threshold
 from mlopskit.model.training import Search
@@ -26,14 +27,19 @@ def plot_candidates(search: Search) -> display.Chart:
         ax.plot(values, [position] * len(values), "o", color=display.colour(position), alpha=0.7)
     ax.set_yticks(range(len(kinds)), [_short(kind) for kind in kinds])
     ax.set_ylim(len(kinds) - 0.5, -0.5)
-    display.label_axes(ax, x=f"{metric.label} on {len(search.data.validation):,} validation rows", y="")
+    display.label_axes(ax, x=f"{metric.label} on {len(search.data.validation):,} validation rows", y="candidate")
     best = [f"{kind} {table.loc[table['candidate'] == kind, 'value'].iloc[0]:.3f}" for kind in kinds]
     alt = f"{metric.label} of {len(table)} configurations; the best of each: {', '.join(best)}."
     return display.chart(fig, alt=alt)
 
 
-def plot_threshold(curve: pd.DataFrame, chosen: Threshold, objective: Objective) -> display.Chart | display.Note:
-    """Draw objective, recall and precision against the threshold, and the chosen one; a note where none decides."""
+def plot_threshold(
+    curve: pd.DataFrame, chosen: Threshold, objective: Objective, *, n: int | None = None
+) -> display.Chart | display.Note:
+    """Draw objective, recall and precision against the threshold, and the chosen one; a note where none decides.
+
+    `n` is how many validation rows the curve was made from; the axis says it.
+    """
     if chosen.threshold is None and chosen.value is not None:
         return display.note(
             f"No one threshold decides here, but the mitigation above; on validation rows its decisions reach "
@@ -42,13 +48,16 @@ def plot_threshold(curve: pd.DataFrame, chosen: Threshold, objective: Objective)
     if chosen.threshold is None or chosen.value is None:
         return display.note("No threshold is needed here: it parts yes from no, so only a binary target has one.")
     fig, ax = display.figure()
-    lines = {"objective": objective.label, "recall": "recall", "precision": "precision"}
+    lines = {"objective": objective.label.replace(" (", "\n("), "recall": "recall", "precision": "precision"}
+    ends: dict[str, tuple[float, float, str]] = {}
     for index, (column, label) in enumerate(lines.items()):
-        ax.plot(curve["threshold"], curve[column], color=display.colour(index), label=label)
+        ax.plot(curve["threshold"], curve[column], color=display.colour(index))
+        for _, last in curve.loc[curve[column].notna(), ["threshold", column]].tail(1).iterrows():
+            ends[label] = (float(last["threshold"]), float(last[column]), display.colour(index))
     ax.axvline(chosen.threshold, color="#808080", linestyle="--", linewidth=1)
     ax.plot([chosen.threshold], [chosen.value], "o", color=display.colour(0))
-    ax.legend(loc="best", fontsize=9, frameon=False)
-    display.label_axes(ax, x="threshold on the score", y="on validation rows")
+    name_lines(ax, ends)
+    display.label_axes(ax, x="threshold on the score", y=f"rate on {'' if n is None else f'{n:,} '}validation rows")
     alt = f"The chosen threshold {chosen.threshold:.3f} gives {objective.label} {chosen.value:.3f}."
     return display.chart(fig, alt=alt)
 
@@ -63,12 +72,13 @@ def plot_comparison(comparison: pd.DataFrame, headline: Headline) -> display.Cha
         ax.plot([row["low"], row["high"]], [position, position], color=display.colour(0))
         ax.plot([row["value"]], [position], "o", color=display.colour(0))
     ax.axvline(0, color="#808080", linewidth=1)
-    labels = [f"{_short(row['baseline'])}, {row['metric']}" for _, row in known.iterrows()]
+    labels = [f"{_short(row['baseline'])}, {METRICS[row['metric']].label}" for _, row in known.iterrows()]
     ax.set_yticks(range(len(known)), labels)
     ax.set_ylim(len(known) - 0.5, -0.5)
     better = "right" if headline.metric.greater_is_better else "left"
     title = f"{better.capitalize()} of 0 the winner is better"
-    display.label_axes(ax, x=f"winner − baseline, 95 % interval (n = {int(known['n'].max()):,})", title=title)
+    x = f"winner − baseline, 95 % interval (n = {int(known['n'].max()):,} validation rows)"
+    display.label_axes(ax, x=x, y="baseline, metric", title=title)
     found = [f"{row['baseline']} {row['value']:+.3f} in {row['metric']}" for _, row in known.iterrows()]
     return display.chart(fig, alt=f"Difference of the winner to each baseline: {'; '.join(found)}.")
 
@@ -79,8 +89,9 @@ def plot_learning(curve: pd.DataFrame, metric: Metric) -> display.Chart:
     for index, split in enumerate(("train", "validation")):
         part = curve[curve["split"] == split]
         ax.errorbar(part["rows"], part["value"], yerr=_bars(part), marker="o", color=display.colour(index), capsize=3)
-        ax.annotate(split, (part["rows"].iloc[-1], part["value"].iloc[-1]), xytext=(6, 0), textcoords="offset points")
-    ax.margins(x=0.18)
+    last_rows = curve[curve["rows"] == curve["rows"].max()].to_dict("records")
+    inks = {"train": display.colour(0), "validation": display.colour(1)}
+    name_lines(ax, {row["split"]: (row["rows"], row["value"], inks[row["split"]]) for row in last_rows})
     size = int(curve.loc[curve["split"] == "validation", "n"].iloc[0])
     title = f"n = {size:,} validation rows; bars: 95 % interval"
     display.label_axes(ax, x="training rows", y=metric.label, title=title)

@@ -131,7 +131,13 @@ def _all_cuts(y: npt.NDArray[Any], scores: Floats, objective: Objective) -> tupl
 
 
 def threshold_curve(
-    y_true: npt.ArrayLike, scores: npt.ArrayLike | None, *, objective: Objective, points: int = 200
+    y_true: npt.ArrayLike,
+    scores: npt.ArrayLike | None,
+    *,
+    objective: Objective,
+    points: int = 200,
+    chosen: Threshold | None = None,
+    floor: int = 0,
 ) -> pd.DataFrame:
     """Return the objective, recall, precision and share selected against the threshold.
 
@@ -143,6 +149,10 @@ def threshold_curve(
         What is drawn.
     points : int
         At most so many thresholds, evenly spread over the rows.
+    chosen : Threshold, optional
+        The one in use, which is drawn too.
+    floor : int
+        Privacy floor: only thresholds between any two of which, and the one in use, lie no rows of a class or as many.
 
     Returns
     -------
@@ -153,16 +163,22 @@ def threshold_curve(
         return pd.DataFrame(columns=["threshold", "objective", "recall", "precision", "selected"], dtype=float)
     y, s = np.asarray(y_true), np.sort(np.asarray(scores, dtype=float))
     cuts = np.unique(s[np.unique(np.linspace(0, len(s) - 1, points).astype(int))])
+    if floor > 1:
+        from mlopskit.tally.floor.scores import cuts as safe_cuts
+
+        called = None if chosen is None or chosen.threshold is None else np.asarray(scores) >= chosen.threshold
+        safe = np.sort(safe_cuts(y == 1, scores, called, floor=floor))
+        cuts = safe[np.unique(np.linspace(0, len(safe) - 1, points).astype(int))]
     sorted_positive = np.sort(np.asarray(scores, dtype=float)[y == 1])
-    called = (len(s) - np.searchsorted(s, cuts)).astype(float)
+    selected = (len(s) - np.searchsorted(s, cuts)).astype(float)
     tp = (len(sorted_positive) - np.searchsorted(sorted_positive, cuts)).astype(float)
     positives = len(sorted_positive)
     return pd.DataFrame(
         {
             "threshold": cuts,
-            "objective": objective.values(tp, called - tp, positives, len(y) - positives),
+            "objective": objective.values(tp, selected - tp, positives, len(y) - positives),
             "recall": tp / max(positives, 1),
-            "precision": tp / np.maximum(called, 1),
-            "selected": called / len(y),
+            "precision": tp / np.maximum(selected, 1),
+            "selected": selected / len(y),
         }
     )

@@ -10,7 +10,8 @@ import pandas as pd
 
 from mlopskit.data import Target
 from mlopskit.metrics import NOT_ESTIMATED
-from mlopskit.monitor.performance import EMPTY, PENDING, measure_rows
+from mlopskit.monitor.performance import EMPTY, PENDING, majority_of, measure_rows
+from mlopskit.monitor.profile import Profile
 from mlopskit.monitor.traffic import Traffic
 from mlopskit.tally import Grouping
 
@@ -24,6 +25,7 @@ def group_table(
     *,
     target: Target,
     metric: str,
+    profile: Profile | None = None,
     replicates: int = 500,
     confidence: float = 0.95,
     seed: int = 0,
@@ -33,13 +35,30 @@ def group_table(
     The confidence is raised to ``1 − (1 − confidence) / G`` over the G groups of a column, so that many groups do not
     raise alarms by their number.
 
+    Parameters
+    ----------
+    traffic : Traffic
+        Production.
+    columns : sequence of str
+        Columns of groups.
+    target : Target
+        Task and classes.
+    metric : str
+        Of `mlopskit.metrics` for the task.
+    profile : Profile, optional
+        The reference, whose commonest class is guessed for `majority`.
+    replicates, confidence, seed : int, float, int
+        Of the intervals.
+
     Returns
     -------
     DataFrame
         slice, group, window, metric, n, value, low, high, method, status (measured, labels not yet known, cannot be
-        estimated, not logged)
+        estimated, not logged), majority (what guessing the commonest class of the reference, or its mean, scores; NaN
+        where it is undefined, where the group is not measured, and without `profile`)
     """
     rows: list[dict[str, Any]] = []
+    guess = np.nan if profile is None else majority_of(profile, target)
     for column in columns:
         if column not in traffic.logged.columns:
             rows.append(
@@ -48,10 +67,10 @@ def group_table(
             continue
         groups = group_labels_of(traffic, column)
         level = 1 - (1 - confidence) / max(1, groups.nunique())
-        options = {"replicates": replicates, "confidence": level, "seed": seed}
+        options = {"replicates": replicates, "confidence": level, "seed": seed, "guess": guess}
         for group in sorted(groups.unique()):
             rows.extend(_group_rows(traffic, np.flatnonzero(groups == group), column, group, target, metric, options))
-    names = ["slice", "group", "window", "metric", "n", "value", "low", "high", "method", "status"]
+    names = ["slice", "group", "window", "metric", "n", "value", "low", "high", "method", "status", "majority"]
     return pd.DataFrame(rows, columns=names)
 
 

@@ -15,13 +15,13 @@ import pandas as pd
 
 from mlopskit import intervals
 from mlopskit.data import TARGET, Target
-from mlopskit.metrics import METRICS, NOT_ESTIMATED, measure, score_array
+from mlopskit.metrics import METRICS, NOT_ESTIMATED, get_metric, measure, score_array
 from mlopskit.monitor.profile import Profile
 from mlopskit.monitor.traffic import Traffic, scores_of
 
 MEASURED, PENDING, EMPTY = "measured", "labels not yet known", "empty"
 
-_WINDOW_COLUMNS = ["window", "metric", "n", "value", "low", "high", "method", "status"]
+_WINDOW_COLUMNS = ["window", "metric", "n", "value", "low", "high", "method", "status", "majority"]
 
 
 def reference_metrics(
@@ -59,11 +59,14 @@ def window_table(
     -------
     DataFrame
         window, metric, n, value, low, high, method, status (measured, labels not yet known, empty, cannot be
-        estimated), reference, difference, difference_low, difference_high, change (better, worse, higher, lower,
-        within noise, or –). Metrics: requests, error_rate, selection_rate (binary), deferred_share (where people
-        decide), target_rate (binary) or target_mean (regression), then `metrics`.
+        estimated), majority (what guessing the commonest class of the reference, or its mean, scores on the labelled
+        rows of the window; NaN where it is undefined), reference, difference, difference_low, difference_high, change
+        (better, worse, higher, lower, within noise, or –). Metrics: requests, error_rate, selection_rate (binary),
+        deferred_share (where people decide), target_rate (binary) or target_mean (regression), then `metrics`.
     """
-    options = {"replicates": replicates, "confidence": confidence, "seed": seed}
+    options = {
+        "replicates": replicates, "confidence": confidence, "seed": seed, "guess": majority_of(profile, target)
+    }  # fmt: skip
     rows = [
         row
         for index, label in enumerate(traffic.windows.labels)
@@ -155,14 +158,43 @@ def _metric_rows(
 def measure_rows(
     traffic: Traffic, rows: Any, target: Target, metrics: Sequence[str], options: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Measure metrics on labelled requests at the positions `rows`; one record a metric."""
-    chosen = traffic.log.iloc[rows]
+    """Measure metrics on labelled requests at the positions `rows`; one record a metric.
+
+    Of the options, ``guess`` (from `majority_of`) is scored beside the model; the others are those of `measure`.
+    """
+    chosen, guess = traffic.log.iloc[rows], options.get("guess", np.nan)
+    options = {name: value for name, value in options.items() if name != "guess"}
     table = measure(
         traffic.labels[rows], pd.to_numeric(chosen["prediction"]).to_numpy(), scores_of(chosen),
         task=target.task, metrics=list(metrics), **options,
     )  # fmt: skip
     table["status"] = np.where(table["value"].notna(), MEASURED, NOT_ESTIMATED)
+    table["majority"] = [_guessed(str(name), traffic.labels[rows], guess, target) for name in table["metric"]]
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def majority_of(profile: Profile, target: Target) -> float:
+    """Return the commonest class of the reference, or its mean; NaN where the reference does not tell."""
+    if "counts" in profile.target:
+        counts = profile.target["counts"]
+        return float(max(target.labels, key=lambda label: counts[target.classes[label]]))
+    value = float(profile.target.get("value", np.nan))
+    return value if np.isnan(value) or not target.is_classification else float(value > 0.5)
+
+
+def _guessed(name: str, truth: Any, guess: float, target: Target) -> float:
+    """What one guess for all rows scores; NaN where it is undefined, and for figures of scores other than areas."""
+    metric = get_metric(name, target.task)
+    if np.isnan(guess):
+        return np.nan
+    if not target.is_classification:
+        return float(metric.function(truth, np.full(len(truth), guess), None))
+    actual = np.bincount(truth.astype(np.int64), minlength=len(target.labels))
+    if metric.parts is None:
+        return 0.5 if name in ("roc_auc", "roc_auc_ovr") and actual.all() else np.nan
+    confusion = np.zeros((len(actual), len(actual)))
+    confusion[:, int(guess)] = actual
+    return float(metric.from_counts(confusion))
 
 
 def against_reference(table: pd.DataFrame, profile: Profile) -> pd.DataFrame:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from mlopskit import display
 from mlopskit.data import Target
+from mlopskit.lettering import name_lines
 from mlopskit.metrics import METRICS
 from mlopskit.monitor.performance import MEASURED
 from mlopskit.monitor.profile import as_numbers
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_ROWS, _MOST_COLUMNS, _MOST_LABELS = 20, 24, 12
-_PALE = 0.1  # PSI up to which a cell is pale enough for black figures
+_PALE = 0.1  # PSI up to which a cell is pale enough for dark figures
+_DARK = "#101010"  # black itself would be left to the page, and is white on a dark one
 
 
 def drift_heatmap(drift: pd.DataFrame) -> display.Chart:
@@ -33,24 +35,25 @@ def drift_heatmap(drift: pd.DataFrame) -> display.Chart:
     axes.grid(visible=False)
     _draw_cells(axes, grid, status)
     sizes = psi.loc[psi["value"].notna(), "n"]
-    size = f"; n = {int(sizes.min()):,} to {int(sizes.max()):,} rows a window" if len(sizes) else ""
-    display.label_axes(axes, x="window", title=f"Drift from the reference (PSI){size}")
+    display.label_axes(axes, x=f"window{_sizes(sizes)}", y="feature", title="Drift from the reference (PSI)")
     return display.chart(fig, alt=_drift_alt(psi))
 
 
 def _draw_cells(axes: Axes, grid: pd.DataFrame, status: Any) -> None:
     from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 
-    colours = LinearSegmentedColormap.from_list("drift", ["#e6f0f7", "#0072b2", "#00263b"])
+    colours = LinearSegmentedColormap.from_list("drift", ["#e6f0f7", "#0071b1", "#00263b"])
     norm = PowerNorm(0.5, vmin=0, vmax=max(0.5, float(np.nanmax(grid.to_numpy(), initial=0.5))))
     values = grid.to_numpy(dtype=float)
     states = np.array([[status.get((feature, window), "") for window in grid.columns] for feature in grid.index])
     blank = np.isnan(values) | (states == "within chance")
-    axes.pcolormesh(np.ma.masked_array(values, mask=blank), cmap=colours, norm=norm, edgecolors="white", linewidth=0.5)
+    axes.pcolormesh(
+        np.ma.masked_array(values, mask=blank), cmap=colours, norm=norm, edgecolors="#808080", linewidth=0.3
+    )
     for row, column in np.ndindex(*values.shape) if values.shape[1] <= _MOST_LABELS else ():
         value = float(values[row, column])
         text = "?" if np.isnan(value) else f"{value:.2f}" + (" •" if states[row, column] == "drift" else "")
-        ink = _ink(axes) if blank[row, column] else "white" if value > _PALE else "black"
+        ink = _ink(axes) if blank[row, column] else "white" if value > _PALE else _DARK
         axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, color=ink)
     _name_ticks(axes, list(grid.columns), offset=0.5)
     axes.set_yticks(np.arange(len(grid)) + 0.5, [_short(name) for name in grid.index])
@@ -85,13 +88,20 @@ def metric_chart(
         _legend(axes)
     if bound is not None:
         axes.axhline(bound, color=display.colour(3), linewidth=1.2, linestyle="--")
-        _say(axes, "threshold", 0.005, bound, ha="left")
     _name_ticks(axes, list(rows["window"]))
+    _name_levels(axes, rows, bound)
     counts = rows.loc[rows["status"] == MEASURED, "n"]
-    size = f", n = {int(counts.min()):,} to {int(counts.max()):,}" if len(counts) else ""
     name = METRICS[metric].label if metric in METRICS else metric.replace("_", " ")
-    display.label_axes(axes, x="window", y=name, title=f"{name} by window, with intervals{size}")
+    display.label_axes(axes, x=f"window{_sizes(counts)}", y=f"{name}, 95 % interval")
     return display.chart(fig, alt=_metric_alt(rows, metric))
+
+
+def _sizes(counts: pd.Series[Any]) -> str:
+    """Say behind "window" how many rows one has."""
+    if not len(counts):
+        return ""
+    least, most = int(counts.min()), int(counts.max())
+    return f" (n = {least:,} rows each)" if least == most else f" (n = {least:,} to {most:,} rows each)"
 
 
 def _draw_reference(axes: Axes, rows: pd.DataFrame) -> None:
@@ -100,13 +110,16 @@ def _draw_reference(axes: Axes, rows: pd.DataFrame) -> None:
     first = rows.iloc[0]
     axes.axhspan(first["reference_low"], first["reference_high"], color="#808080", alpha=0.2, linewidth=0)
     axes.axhline(first["reference"], color="#808080", linewidth=1)
-    _say(axes, "reference", 1.0, float(first["reference"]), ha="right")
 
 
-def _say(axes: Axes, text: str, x: float, y: float, *, ha: Literal["left", "right"]) -> None:
-    """Name a horizontal line at a share `x` of the width."""
-    place: Any = ("axes fraction", "data")
-    axes.annotate(text, (x, y), xycoords=place, ha=ha, va="bottom", fontsize=8, color=_ink(axes))
+def _name_levels(axes: Axes, rows: pd.DataFrame, bound: float | None) -> None:
+    """Name reference and threshold beside the axes, where they cover no point."""
+    levels = {} if bound is None else {"threshold": bound}
+    if len(rows) and not pd.isna(rows["reference"].iloc[0]):
+        levels["reference"] = float(rows["reference"].iloc[0])
+    axes.set_xlim(axes.get_xlim())
+    right = axes.get_xlim()[1]
+    name_lines(axes, {name: (right, level, _ink(axes)) for name, level in levels.items()})
 
 
 def _draw_points(axes: Axes, rows: pd.DataFrame, colour: str, label: str, *, shift: float) -> None:
@@ -119,8 +132,10 @@ def _draw_points(axes: Axes, rows: pd.DataFrame, colour: str, label: str, *, shi
 
 
 def _legend(axes: Axes) -> None:
+    """Name the series above the axes, where they cover nothing."""
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=8, frameon=False, labelcolor=_ink(axes))
+        place: Any = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 2, "borderpad": 0, "borderaxespad": 0.3}
+        axes.legend(fontsize=9, frameon=False, labelcolor=_ink(axes), handlelength=1.4, **place)
 
 
 def _ink(axes: Axes) -> str:
@@ -154,18 +169,18 @@ def decision_chart(
 
 def _class_shares(traffic: Traffic, validation: pd.DataFrame, *, target: Target) -> display.Chart:
     names = list(target.classes)[:_MOST_ROWS]
-    latest, label = _latest(traffic)
+    latest, label = latest_rows(traffic)
     then = outputs_of(validation, target=target)["prediction"].value_counts(normalize=True).reindex(names, fill_value=0)
     now = traffic.outputs["prediction"].iloc[latest].value_counts(normalize=True).reindex(names, fill_value=0)
     fig, axes = display.figure()
     places = np.arange(len(names))
-    for shift, values, word in ((-0.2, then, "reference"), (0.2, now, label)):
+    sizes = (f"reference (n = {len(validation):,})", f"{_short(label)} (n = {len(latest):,})")
+    for shift, values, word in ((-0.2, then, sizes[0]), (0.2, now, sizes[1])):
         axes.bar(places + shift, values, width=0.38, color=display.colour(0 if shift < 0 else 1), label=word)
     _legend(axes)
     axes.set_xticks(places, [_short(name) for name in names])
     axes.tick_params(axis="x", colors=_ink(axes))
-    title = f"Shares of the predicted classes, n = {len(validation):,} and {len(latest):,}"
-    display.label_axes(axes, x="predicted class", y="share", title=title)
+    display.label_axes(axes, x="predicted class", y="share of rows")
     top = (now - then).abs().idxmax() if len(names) else "–"
     most = f"they differ most for {top}: {then[top]:.3f} and {now[top]:.3f}"
     return display.chart(fig, alt=f"Shares of predicted classes in the reference and in {label}; {most}.")
@@ -173,7 +188,7 @@ def _class_shares(traffic: Traffic, validation: pd.DataFrame, *, target: Target)
 
 def score_chart(traffic: Traffic, validation: pd.DataFrame, *, target: Target, bins: int = 20) -> display.Chart:
     """Draw the distribution of scores (or predicted numbers) in the reference and in the latest window."""
-    latest, label = _latest(traffic)
+    latest, label = latest_rows(traffic)
     reference = outputs_of(validation, target=target)
     name = "score" if "score" in reference.columns else "prediction"
     then = as_numbers(reference[name])
@@ -184,11 +199,11 @@ def score_chart(traffic: Traffic, validation: pd.DataFrame, *, target: Target, b
     for index, (values, word) in enumerate(((then, "reference"), (now, label))):
         if len(values):
             shares = np.histogram(values, edges)[0] / len(values)
-            axes.stairs(shares, edges, color=display.colour(index), linewidth=1.8, label=_short(word))
+            label_of = f"{_short(word)} (n = {len(values):,})"
+            axes.stairs(shares, edges, color=display.colour(index), linewidth=1.8, label=label_of)
     axes.set_ylim(bottom=0)
     _legend(axes)
-    title = f"Reference (n = {len(then):,}) and {_short(label)} (n = {len(now):,})"
-    display.label_axes(axes, x=name, y="share of rows", title=title)
+    display.label_axes(axes, x=name, y="share of rows")
     middle = f"its median is {np.median(then):.3f} in the reference" if len(then) else "the reference holds none"
     latest_middle = f" and {np.median(now):.3f} in {label}" if len(now) else ""
     return display.chart(fig, alt=f"Distribution of the {name}: {middle}{latest_middle}.")
@@ -202,7 +217,7 @@ def _even_edges(values: Any, bins: int, *, unit: bool) -> Any:
     return np.linspace(low, high if high > low else low + 1, bins + 1)
 
 
-def _latest(traffic: Traffic) -> tuple[Any, str]:
+def latest_rows(traffic: Traffic) -> tuple[Any, str]:
     """Rows answered in the newest window that has any, and its label."""
     for index in reversed(range(len(traffic.windows.labels))):
         rows = traffic.windows.rows_of(index)

@@ -74,7 +74,10 @@ def stream_sentence(stream: pd.DataFrame, traffic: Traffic) -> str:
         return "No labels are known, so the stream of errors could not be watched."
     if alarms.empty:
         return f"DDM on the stream of {total:,} errors and hits called no alarm."
-    places = [f"row {row.position:,} ({row.window})" for row in alarms.itertuples()]
+    places = [
+        str(window) if pd.isna(place) else f"row {place:,} ({window})"
+        for window, place in zip(alarms["window"], alarms["position"], strict=True)
+    ]
     return f"DDM on the stream of {total:,} errors and hits called {len(alarms)} alarms, at {listing(places, limit=5)}."
 
 

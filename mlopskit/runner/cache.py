@@ -22,7 +22,7 @@ from mlopskit.runner.fingerprint import fingerprint, phase_key
 from mlopskit.runner.phases import ancestors
 from mlopskit.runner.planning import Plan
 from mlopskit.runner.reuse import damaged
-from mlopskit.runs import Record, env_hash, listing_hash, read_trace, written
+from mlopskit.runs import Record, env_hash, listed, listing_hash, names_hash, read_trace, written
 
 FOLDER = ".cache"
 _ENDED = ("passed", "criteria-not-met")
@@ -31,6 +31,7 @@ _NEVER = {
     "effect": "it changed something outside the run ({})",
     "changed": "{} was written to while it was being read",
 }
+_OF_PHASES = {"read", "absent", "present", "names"}
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -162,7 +163,7 @@ def _barred(records: Collection[Record], *, phase: str, ancestors: Collection[st
         if record.op in _NEVER:
             return _NEVER[record.op].format(record.name)
         source = record.name.partition("/")[0]
-        if record.op in {"read", "absent"} and source != phase and source not in ancestors:
+        if record.op in _OF_PHASES and source != phase and source not in ancestors:
             return f"it looked at {record.name}, and {source} is not among the phases that it comes after"
     return None
 
@@ -174,12 +175,18 @@ def _changed(record: Record, now: Now, *, phase: str) -> str | None:
     if record.op == "absent" and not record.name.startswith(f"{phase}/"):
         there = {name for file in now.artefacts for name in (file, file.rpartition(".")[0])}
         return f"{record.name} was not there and is now" if record.name in there else None
+    if record.op == "present" and not record.name.startswith(f"{phase}/"):
+        return None if record.name in now.artefacts else f"{record.name} is gone"
+    if record.op == "names" and record.name != phase:
+        files = sorted(file.partition("/")[2] for file in now.artefacts if file.startswith(f"{record.name}/"))
+        return None if names_hash(files) == record.sha256 else f"the artefacts of {record.name} are others"
+    if record.op == "missing":
+        return f"{record.name} was not there and is now" if (now.project / record.name).exists() else None
     if record.op == "source":
         return _source_changed(record, now.project)
     if record.op == "listing":
-        folder, _, pattern = record.name.rpartition("/")
-        found = sorted(path for path in (now.project / folder).glob(pattern) if path.is_file())
-        return None if listing_hash(found) == record.sha256 else f"the files {record.name} changed"
+        names = listing_hash(now.project, listed(now.project, record.name))
+        return None if names == record.sha256 else f"the files {record.name} changed"
     if record.op == "env":
         return None if env_hash(os.environ.get(record.name)) == record.sha256 else f"the variable {record.name} changed"
     return None

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlopskit.errors import RunError
 from mlopskit.runner import manifest, marks
-from mlopskit.runner.findings import is_met
+from mlopskit.runner.findings import gravest, is_met
 from mlopskit.runs.presence import is_running
 
 
@@ -57,21 +57,23 @@ def list_runs(runs: Path) -> list[Summary]:
 
     A damaged ``marks.json`` leaves tags and pins out; `marks.read` tells what is wrong with it.
     """
-    latest, marked = _latest(runs), _marks(runs)
+    latest, marked = latest_name(runs), marks_of(runs)
     return [_summary(folder, latest, marked) for folder in reversed(list_folders(runs))]
 
 
 def summarise(folder: Path) -> Summary:
     """Return one run as `list_runs` lists it."""
-    return _summary(folder, _latest(folder.parent), _marks(folder.parent))
+    return _summary(folder, latest_name(folder.parent), marks_of(folder.parent))
 
 
-def _latest(runs: Path) -> str:
+def latest_name(runs: Path) -> str:
+    """Return the run that ``latest`` names, empty when there is none."""
     pointer = runs / "latest"
-    return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else ""
+    return pointer.read_text(encoding="utf-8", errors="replace").strip() if pointer.is_file() else ""
 
 
-def _marks(runs: Path) -> Mapping[str, marks.Marks]:
+def marks_of(runs: Path) -> Mapping[str, marks.Marks]:
+    """Return the marks of all runs, none when their file is damaged: `mlopskit tag` tells what is wrong with it."""
     with suppress(RunError):
         return marks.read(runs)
     return {}
@@ -151,14 +153,14 @@ def _summary(folder: Path, latest: str, marked: Mapping[str, marks.Marks]) -> Su
 
 def _told(folder: Path) -> Summary:
     said = manifest.load(folder)
-    criteria = said.get("criteria", [])
+    judged = gravest(said.get("criteria", [])).values()
     return Summary(
         folder.name,
         "running" if is_running(folder) else str(said.get("status", "damaged")),
         str(said.get("started", "")),
         float(said.get("seconds") or 0),
-        sum(is_met(item) for item in criteria),
-        len(criteria),
+        sum(is_met(item) for item in judged),
+        len(judged),
         len(said.get("alerts", [])),
         headline_text(said.get("headline")),
     )
@@ -190,7 +192,7 @@ def find_run(runs: Path, name: str) -> Path:
     """
     existing = list_folders(runs)
     if name == "latest":
-        name = _latest(runs) or name
+        name = latest_name(runs) or name
     if (Path(name) / manifest.FILE).is_file():
         return Path(name).resolve()
     exact = [folder for folder in existing if folder.name == name]

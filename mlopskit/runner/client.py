@@ -70,6 +70,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
             return self._stream(msg, cell, cell_index)
         if kind in {"execute_result", "display_data", "update_display_data"}:
             content["data"] = self.spill.bundle(content["data"])
+            content["metadata"] = self.spill.redacted(content.get("metadata") or {})
         elif kind == "error":
             msg["content"] = self.spill.error(content)
         elif kind.startswith("comm"):

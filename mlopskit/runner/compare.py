@@ -36,12 +36,12 @@ from mlopskit.runner.compare_measures import (
     directions,
 )
 from mlopskit.runner.compare_runs import Side
+from mlopskit.runner.findings import rank
 from mlopskit.runner.manifest import ENDED_WELL
 
 METRICS = "evaluate/metrics.parquet"
 GROUPS = "slices_and_bias/groups.parquet"
 TEST_ROWS = "data/test.parquet"
-_RANK = {"met": 2, "undecided": 1, "not-met": 0, "not judged": 0}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class CriterionChange:
     @property
     def worse(self) -> bool:
         """Tell whether it fell: from met to anything else, or from undecided to not met."""
-        return _RANK.get(self.after, 0) < _RANK.get(self.before, 0)
+        return rank(self.after) < rank(self.before)
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,8 @@ class Comparison:
     @property
     def worsened(self) -> tuple[str, ...]:
         """What got worse, in sentences: phases that no longer end well, criteria, metrics beyond noise."""
-        said = [
-            f"phase {item.name}: {item.before} → {item.after}" for item in self.phases if item.after not in ENDED_WELL
-        ]
+        fallen = (item for item in self.phases if item.after not in ENDED_WELL)
+        said = [f"phase {item.name}: {item.before} → {item.after or 'not there'}" for item in fallen]
         said += [f"criterion {item.name}: {item.before} → {item.after}" for item in self.criteria if item.worse]
         every = (*((self.headline,) if self.headline else ()), *self.metrics)
         said += [f"metric {item.metric}: worse beyond noise" for item in every if item.verdict == "worse"]
@@ -167,18 +166,21 @@ def compare(before: Path, after: Path) -> Comparison:
     better = directions([*old.entries("criteria"), *new.entries("criteria")])
     metrics_before, metrics_after = _rows_of_both(old, new, METRICS)
     groups_before, groups_after = _rows_of_both(old, new, GROUPS)
-    environments = old.table("environment"), new.table("environment")
-    headlines = old.table("headline"), new.table("headline")
+    readable = bool(old.said and new.said)
+    parameters, environments, headlines = (  # what a damaged manifest does not say is not known, which is no change
+        [side.table(name) if readable else {} for side in (old, new)]
+        for name in ("parameters", "environment", "headline")
+    )
     written = old.artefacts(), new.artefacts()
     test_rows = [items[TEST_ROWS].digest if TEST_ROWS in items else None for items in written]
     return Comparison(
         before=before.name,
         after=after.name,
         status=(old.status, new.status),
-        readable=bool(old.said and new.said),
-        parameters=tuple(changes(parameters_of(old.table("parameters")), parameters_of(new.table("parameters")))),
-        environment=tuple(changes(surroundings(environments[0]), surroundings(environments[1]))),
-        distributions=tuple(changes(distributions(environments[0]), distributions(environments[1]))),
+        readable=readable,
+        parameters=tuple(changes(*map(parameters_of, parameters))),
+        environment=tuple(changes(*map(surroundings, environments))),
+        distributions=tuple(changes(*map(distributions, environments))),
         source=tuple(changes(source(old), source(new))),
         phases=tuple(_phases(old, new)),
         data=tuple(data(old, new)),
@@ -212,22 +214,13 @@ def _phases(old: Side, new: Side) -> Iterator[Change]:
 
 
 def _criteria(old: Side, new: Side) -> Iterator[CriterionChange]:
-    reasons = {str(row.get("name")): str(row.get("reason") or "") for row in new.entries("criteria")}
-    before, after = _judged(old), _judged(new)
     if not old.said or not new.said:
         return
-    for change in changes(before, after):
+    before, after = old.judged(), new.judged()
+    statuses = ({name: row["status"] for name, row in judged.items()} for judged in (before, after))
+    for change in changes(*statuses):
         states = change.before or "not judged", change.after or "not judged"
-        yield CriterionChange(change.name, *states, reasons.get(change.name, ""))
-
-
-def _judged(side: Side) -> dict[str, str]:
-    """Return criterion → status; of several rows of one criterion the worst counts."""
-    found: dict[str, str] = {}
-    for row in side.entries("criteria"):
-        name, status = str(row.get("name")), str(row.get("status"))
-        found[name] = min(status, found.get(name, status), key=lambda item: _RANK.get(item, 0))
-    return found
+        yield CriterionChange(change.name, *states, str(after.get(change.name, {}).get("reason") or ""))
 
 
 def _parts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

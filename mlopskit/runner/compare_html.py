@@ -20,6 +20,7 @@ POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'"
 )
 _DIGITS = 4
+_LARGE, _HUGE = 1e4, 1e12
 
 
 class Drawing(NamedTuple):
@@ -51,17 +52,22 @@ def page(comparison: Comparison) -> str:
     return environment.get_template("compare.html.j2").render(diff=comparison, style=style, policy=POLICY)
 
 
-def number(value: Any, *, signed: bool = False) -> str:
-    """Write a measure, a dash for none.
+def number(value: Any, *, signed: bool = False, digits: int = _DIGITS) -> str:
+    """Write a measure, a dash for none; what would be all digits, or all zeros, by its power of ten.
 
     Examples
     --------
     >>> number(0.81236), number(0.012, signed=True), number(None)
     ('0.8124', '+0.0120', '–')
+    >>> number(23456.78), number(2.2e13), number(1.2e-7, signed=True)
+    ('23,457', '2.200e+13', '+1.200e-07')
     """
     if value is None:
         return "–"
-    return f"{value:+.{_DIGITS}f}" if signed else f"{value:.{_DIGITS}f}"
+    size, sign = abs(value), "+" if signed else ""
+    if size >= _HUGE or 0 < size < 0.5 * 10**-digits:
+        return f"{value:{sign}.3e}"
+    return f"{value:{sign},.0f}" if size >= _LARGE else f"{value:{sign}.{digits}f}"
 
 
 def short(value: Any) -> str:

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mlopskit.runner.report.marks import is_number
+
 Verdict = Literal["equal", "noise", "better", "worse", "different", "unknown"]
 METHOD = "MOVER on the two runs' own intervals, treated as independent"
 SAME_ROWS = "conservative here: both runs used the same test rows, so the true interval is usually narrower"
@@ -74,8 +76,7 @@ class Measured:
 
 
 def _finite(value: Any) -> float | None:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good else None
+    return float(value) if is_number(value) else None
 
 
 @dataclass(frozen=True)
@@ -181,13 +182,14 @@ def compare_headlines(
     metrics: Sequence[Mapping[str, Any]],
     better: Mapping[str, bool | None],
 ) -> Difference | None:
-    """Compare the first figures of two runs; its direction is that of the metric row with the same value.
+    """Compare the first figures of two runs; its direction is that of the metric rows with the same value.
 
     Two figures with different labels are two things, and are not compared.
     """
     if not before or not after or before.get("label") != after.get("label"):
         return None
     old, new = Measured.from_row(before), Measured.from_row(after)
-    names = [str(row["metric"]) for row in metrics if row.get("value") == old.value and old.value is not None]
-    better_here = better.get(names[0]) if len(names) == 1 else None
+    alike = (row for row in metrics if old.value is not None and row.get("value") == old.value)
+    ways = {better.get(str(row["metric"])) for row in alike}
+    better_here = ways.pop() if len(ways) == 1 else None
     return differ(old, new, metric=str(before.get("label")), greater_is_better=better_here)

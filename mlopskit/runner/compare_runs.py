@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from mlopskit import artefacts
 from mlopskit.errors import NotebookError
 from mlopskit.notebooks import load_notebook, source_of
 from mlopskit.runner import manifest
-from mlopskit.runner.findings import rows
-from mlopskit.runs import TRACE, Record, read_trace, written
+from mlopskit.runner.findings import gravest, rows
+from mlopskit.runs import TRACE, Record, read_trace
 
 
 @dataclass
@@ -35,9 +35,10 @@ class Side:
     folder: Path
     said: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    _traces: dict[str, list[Record]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def open(cls, folder: Path) -> Side:
+    def open(cls, folder: Path) -> Self:
         """Read the manifest, or note that it cannot be read."""
         side = cls(folder)
         try:
@@ -61,6 +62,10 @@ class Side:
         found = self.said.get(name)
         return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
+    def judged(self) -> dict[str, dict[str, Any]]:
+        """Return criterion → its row, name and status as text; of several rows of one criterion the gravest."""
+        return gravest(self.entries("criteria"))
+
     @property
     def phases(self) -> dict[str, str]:
         """Phase → status, in order: from the manifest, else the folders that hold a trace."""
@@ -70,24 +75,36 @@ class Side:
 
     def artefacts(self) -> dict[str, Record]:
         """Return ``phase/file`` → record of everything written that does not measure time."""
-        found = {
-            f"{phase}/{file}": item for phase in self.phases for file, item in written(self.folder / phase).items()
-        }
+        found = {f"{phase}/{file}": item for phase in self.phases for file, item in self.written(phase).items()}
         return {name: record for name, record in found.items() if not record.volatile}
+
+    def trace(self, phase: str) -> list[Record]:
+        """Return what a phase read and wrote, in order; its file is read once."""
+        if phase not in self._traces:
+            self._traces[phase] = read_trace(self.folder / phase)
+        return self._traces[phase]
+
+    def written(self, phase: str) -> dict[str, Record]:
+        """Return file → last record of what a phase wrote."""
+        return {record.name.rpartition("/")[2]: record for record in self.trace(phase) if record.op == "write"}
 
     def sources(self) -> dict[str, str]:
         """Return file outside the runs → SHA-256 of it as it was read."""
-        traces = (record for phase in self.phases for record in read_trace(self.folder / phase))
-        return {record.name: record.sha256 for record in traces if record.op == "source"}
+        traced = (record for phase in self.phases for record in self.trace(phase))
+        return {record.name: record.sha256 for record in traced if record.op == "source"}
 
     def whole(self, name: str) -> Path | None:
         """Return the path of an artefact that is there and undamaged; note a damaged one."""
         phase, _, file = name.partition("/")
-        record = written(self.folder / phase).get(file)
+        record = self.written(phase).get(file)
         path = self.folder / phase / file
-        if record is None or not path.exists():
+        if record is None:
             return None
-        if artefacts.sha256(path) != record.sha256:
+        try:
+            is_whole = artefacts.sha256(path) == record.sha256
+        except (FileNotFoundError, NotADirectoryError):  # the run may be removed this moment
+            return None
+        if not is_whole:
             problem = f"{self.folder.name}: {name} is damaged, it is not what its phase wrote; left out"
             if problem not in self.problems:
                 self.problems.append(problem)

@@ -5,7 +5,8 @@ when its parent ends it is nobody's child. What it keeps is the environment that
 kernel has a mark that no other has. A process that was forked and executed no program shows the environment of the
 program that it is a fork of; a kernel that is such a fork itself writes its mark over the server's (`take`).
 
-Linux only, where ``/proc`` tells. What cleared its environment is not found by its mark.
+Linux only, where ``/proc`` tells. What cleared its environment is not found by its mark; it comes, as soon as it is
+nobody's child, to the fork server or to the command that runs, and ends with either (`gathered`).
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 VARIABLE = "MLOPSKIT_KERNEL"
@@ -25,6 +27,7 @@ BLANK = "0" * 32
 
 _PR_SET_CHILD_SUBREAPER = 36
 _ROUNDS = 50  # a process that forks while it is looked for is found in the next
+_UNSETTLED_ROUNDS = 10  # how often to look again for the sake of processes that may only hide what they are
 
 
 def new_mark() -> str:
@@ -58,8 +61,8 @@ def kill(marks: Collection[str], *, spare: Collection[int] = ()) -> None:
     """
     wanted = {f"{VARIABLE}={mark}".encode() for mark in marks if mark}
     for attempt in range(_ROUNDS):
-        struck = [pid for pid in _pids() if pid not in spare and _strike(pid, wanted)]
-        if not struck:
+        found = [_strike(pid, wanted) for pid in _pids() if pid not in spare]
+        if not any(found) and (None not in found or attempt >= _UNSETTLED_ROUNDS):
             return
         time.sleep(0.002 * min(attempt, 10))  # a killed process is there until it has let go of its memory
 
@@ -86,11 +89,26 @@ def reap(*, spare: Collection[int] = ()) -> None:
                 os.waitpid(pid, os.WNOHANG)
 
 
-def adopt() -> None:
-    """Make this process the one that descendants come to when their parent ends."""
+def adopt(*, orphans: bool = True) -> None:
+    """Make this process the one that descendants come to when their parent ends, or let them go to another."""
     import ctypes
 
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(orphans), 0, 0, 0)
+
+
+@contextlib.contextmanager
+def gathered() -> Iterator[None]:
+    """End with the block whatever was started in it and is still there, those that bear no mark included."""
+    if sys.platform != "linux":
+        yield
+        return
+    before = _children()
+    adopt()
+    try:
+        yield
+    finally:
+        kill_children(spare=before)
+        adopt(orphans=False)
 
 
 def _pids() -> list[int]:
@@ -100,14 +118,19 @@ def _pids() -> list[int]:
         return []
 
 
-def _strike(pid: int, wanted: Collection[bytes]) -> bool:
-    """Kill a process if it bears one of the marks; the descriptor makes sure that it is the one that was read."""
+def _strike(pid: int, wanted: Collection[bytes]) -> bool | None:
+    """Kill a process if it bears one of the marks: whether it did, None where it cannot be told yet.
+
+    The descriptor makes sure that the process killed is the one that was read.
+    """
     try:
         held = os.pidfd_open(pid)
     except (AttributeError, OSError):
         return False
     try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        environment = _environment(pid)
+        if environment is None:
+            return None
         if not any(entry in wanted for entry in environment.split(b"\0")):
             return False
         signal.pidfd_send_signal(held, signal.SIGKILL)
@@ -116,6 +139,20 @@ def _strike(pid: int, wanted: Collection[bytes]) -> bool:
     finally:
         os.close(held)
     return True
+
+
+def _environment(pid: int) -> bytes | None:
+    """Return the environment of a process, None while it begins a program.
+
+    For a moment it then shows neither arguments nor environment. One whose environment was cleared has arguments,
+    a zombie or a thread of the system has no program.
+    """
+    shown = Path(f"/proc/{pid}")
+    environment = (shown / "environ").read_bytes()
+    if environment:
+        return environment
+    os.readlink(shown / "exe")  # noqa: PTH115  (to know that there is one: it raises where there is none)
+    return (shown / "environ").read_bytes() if (shown / "cmdline").read_bytes() else None
 
 
 def _children() -> list[int]:

@@ -18,12 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlopskit import artefacts
 from mlopskit.notebooks import code_cells, heading_above, load_notebook, original_index
 from mlopskit.runner.phases import Phase
-from mlopskit.runner.redaction import find_in
+from mlopskit.runner.redaction import Redactor, find_in
 from mlopskit.runner.surroundings import HASH_SEED
 from mlopskit.runner.verdict import explain, leaked
 from mlopskit.runner.warm import imports_of
+from mlopskit.runs import TRACE, Record, append
 
 if TYPE_CHECKING:
     from mlopskit.runner.kernels import Setting
@@ -176,7 +178,7 @@ def execute_phase(order: Order, tell: Callable[[Ending], None] = lambda _: None)
     from mlopskit.runner.client import leave
 
     setting = _prepared(order)
-    setting.watch.stopping = order.stopped
+    setting.watch.stopping = order.stopped or setting.watch.stopping  # it may be stopped right after the question
     error: Exception | None = None
     try:
         _papermill(order, setting)
@@ -195,10 +197,25 @@ def execute_phase(order: Order, tell: Callable[[Ending], None] = lambda _: None)
 def _ending(order: Order, setting: Setting, error: Exception | None, *, since: float) -> Ending:
     notebook = load_notebook(order.phase.path(order.project))
     status, described = explain(error, notebook=notebook, setting=setting, stopped=order.stopped)
-    if status == "done" and (leaks := find_in(order.home, order.secrets)):
-        status, described = "failed", leaked(leaks, notebook=notebook, setting=setting)
+    if leaks := find_in(order.home, order.secrets):
+        Redactor(order.secrets).file(order.home / TRACE)  # manifest, lineage and report are made from it
+        told = leaked(leaks, notebook=notebook, setting=setting)
+        if status != "done" and described is not None:
+            told = {**described, "message": f"{described['message']} {told['message']}"}
+        status, described = "failed" if status == "done" else status, told
+    if status == "done":
+        _seal(order)
     executed = max(0, setting.watch.executed - (1 if order.given else 0))
     return Ending(status, round(time.monotonic() - since, 3), described, len(code_cells(notebook)), executed)
+
+
+def _seal(order: Order) -> None:
+    """Record what the executed notebook is, as its artefacts were recorded: whoever changes it later is found out."""
+    file = order.home / NOTEBOOK
+    append(
+        order.home,
+        Record("notebook", f"{order.phase.name}/{NOTEBOOK}", artefacts.sha256(file), bytes=file.stat().st_size),
+    )
 
 
 def _admitted(order: Order) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ALERTS = ("alerts", "software_alerts")
 HEADLINE_PHASE = "evaluate"
+_RANK = {"met": 2, "undecided": 1}
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -102,6 +103,21 @@ def is_met(criterion: dict[str, Any]) -> bool:
     """Tell whether a criterion lets the run pass: met, or undecided where the project file says to pass then."""
     status = criterion["status"]
     return bool(status == "met" or (status == "undecided" and criterion.get("on_undecided") == "pass"))
+
+
+def rank(status: str) -> int:
+    """Return the rank of a criterion's status, the gravest lowest; one that was not judged is as grave as not met."""
+    return _RANK.get(status, 0)
+
+
+def gravest(criteria: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return criterion → its row, name and status as text; of several rows of one criterion the gravest."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in criteria:
+        one = {**row, "name": str(row.get("name")), "status": str(row.get("status"))}
+        other = found.get(one["name"], one)
+        found[one["name"]] = min(other, one, key=lambda item: (is_met(item), rank(item["status"])))
+    return found
 
 
 def headline(folder: Path, phases: Iterable[str]) -> dict[str, Any] | None:

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import site
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mlopskit.notebooks import code_cells, source_of
-from mlopskit.params import portable
 from mlopskit.runner.installed import scan
 from mlopskit.runner.surroundings import HASH_SEED
 from mlopskit.share import share
 
 _PACKAGE = Path(__file__).parents[1]
 _NOT_COMPUTING = (_PACKAGE / "cli", _PACKAGE / "runner" / "report")
-_NOT_THE_PROJECTS = {"runs", "notebooks", "tests", "docs", "node_modules", "__pycache__"}
+_STEERING = {"skip-execution", "raises-exception"}
+"""Tags by which nbclient runs a cell otherwise."""
+_NOT_THE_PROJECTS = {"runs", "tests", "docs", "node_modules", "__pycache__"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Fingerprint:
     package : str
         Modules and data of mlopskit itself.
     project : str
-        The project's own modules.
+        The project's own modules, and those of further folders on the path.
     """
 
     python: str
@@ -53,14 +56,15 @@ def fingerprint(project: Path) -> Fingerprint:
         python=f"{sys.implementation.name} {sys.version} {sys.platform} {HASH_SEED}",
         installed=_hash(scan().entries),
         package=_hash_files(_package_files(), _PACKAGE.parent),
-        project=_hash_files(project_modules(project), project),
+        project=_hash_files(chain(project_modules(project), path_modules(project)), project),
     )
 
 
 def phase_key(notebook: Mapping[str, Any], parameters: Mapping[str, Any], common: Fingerprint) -> str:
     """Return the key of a phase: SHA-256 of its code cells, resolved parameters and the common fingerprint."""
-    code = [source_of(notebook["cells"][index]) for index in code_cells(notebook)]
-    return _hash([json.dumps([code, portable(dict(parameters)), asdict(common)], sort_keys=True)])
+    cells = [notebook["cells"][index] for index in code_cells(notebook)]
+    code = [[source_of(cell), *sorted(_STEERING & set(cell.get("metadata", {}).get("tags", [])))] for cell in cells]
+    return _hash([json.dumps([code, dict(parameters), asdict(common)], sort_keys=True)])
 
 
 def project_modules(project: Path) -> Iterator[Path]:
@@ -71,7 +75,21 @@ def project_modules(project: Path) -> Iterator[Path]:
         if path.is_file() and path.suffix == ".py":
             yield path
         elif path.is_dir() and not (path / "pyvenv.cfg").exists():
-            yield from (found for found in sorted(path.rglob("*.py")) if "__pycache__" not in found.parts)
+            yield from (found for found in sorted(path.rglob("*.py")) if _can_be_imported(found))
+
+
+def path_modules(project: Path) -> Iterator[Path]:
+    """Yield the Python files of folders that ``PYTHONPATH``, or what was installed from a folder, puts on the path."""
+    known = [Path(sys.prefix), Path(sys.base_prefix), Path(site.getusersitepackages()), project.resolve()]
+    for folder in dict.fromkeys(Path(entry).resolve() for entry in sys.path if entry):
+        mine = folder in {Path.cwd(), _PACKAGE.parent} or any(folder.is_relative_to(place) for place in known)
+        if folder.is_dir() and not mine:
+            yield from project_modules(folder)
+
+
+def _can_be_imported(path: Path) -> bool:
+    """Leave out compiled files, and the twin that jupytext keeps of a notebook: it changes with its Markdown."""
+    return "__pycache__" not in path.parts and not path.with_suffix(".ipynb").exists()
 
 
 def _package_files() -> Iterator[Path]:

@@ -6,18 +6,18 @@ will write is not known, so a phase that reads it is said to depend on it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mlopskit.notebooks import code_cells, heading_above, load_notebook, source_of
-from mlopskit.params import portable
+from mlopskit.params import portable, spelled
 from mlopskit.runner import cache, manifest, surroundings
 from mlopskit.runner.fingerprint import fingerprint
 from mlopskit.runner.phases import Phase, ancestors
 from mlopskit.runner.planning import Plan
-from mlopskit.runs import is_finished, read_trace, written
+from mlopskit.runs import LOOKS, is_finished, read_trace, written
 
 _PARTS = {
     "installed": "an installed distribution changed",
@@ -35,7 +35,7 @@ class Forecast:
     phase : str
         Its name.
     verdict : str
-        ``run``, ``reuse``, or ``depends``: it runs if what it reads comes out different.
+        ``run``, ``reuse``, ``leave`` (out of this run), or ``depends``: it runs if what it reads comes out different.
     why : str
         The reason, in words.
     """
@@ -51,7 +51,7 @@ def forecast(plan: Plan) -> list[Forecast]:
     known: dict[str, dict[str, str]] = {}
     for phase in plan.phases:
         if phase.name not in plan.chosen:
-            told.append(Forecast(phase.name, "reuse", f"left out of this run; taken from {_name(plan.base)}"))
+            told.append(_left_out(plan, phase))
             continue
         if not plan.reuse:
             told.append(Forecast(phase.name, "run", "it was asked for"))
@@ -63,20 +63,25 @@ def forecast(plan: Plan) -> list[Forecast]:
     return told
 
 
-def _name(folder: Path | None) -> str:
-    return folder.name if folder else "nowhere"
+def _left_out(plan: Plan, phase: Phase) -> Forecast:
+    """Say what becomes of a phase that is not executed: without a base run there is nothing to take it from."""
+    if plan.base is None:
+        return Forecast(phase.name, "leave", "left out of this run")
+    if _asked(plan.base / phase.name) & plan.chosen:
+        return Forecast(phase.name, "depends", f"taken from {plan.base.name} if what it read comes out equal")
+    return Forecast(phase.name, "reuse", f"left out of this run; taken from {plan.base.name}")
 
 
 def _of_phase(
     plan: Plan, phase: Phase, key: str, known: Mapping[str, Mapping[str, str]]
 ) -> tuple[Forecast, Path | None]:
     behind = ancestors(plan.phases, phase.name)
-    reasons, open_question = [], None
+    reasons, open_question = [], set[str]()
     for run in cache.candidates(plan.runs, key):
         folder = run / phase.name
-        unknown = _reads_of(folder, [name for name in behind if name not in known])
+        unknown = _asked(folder) & {name for name in behind if name not in known}
         digests = {
-            **unknown,
+            **{item.name: item.digest for name in unknown for item in written(run / name).values()},
             **{file: digest for name in behind if name in known for file, digest in known[name].items()},
         }
         why = cache.misfit(folder, cache.Now(plan.project, digests), ancestors=behind)
@@ -87,18 +92,16 @@ def _of_phase(
         else:
             reasons.append(_with_rows(why, run, plan.project))
     if open_question:
-        sources = sorted({name.partition("/")[0] for name in open_question})
-        return Forecast(phase.name, "depends", f"if {' or '.join(sources)} writes something else than before"), None
+        return Forecast(
+            phase.name, "depends", f"if {' or '.join(sorted(open_question))} writes something else than before"
+        ), None
     return Forecast(phase.name, "run", reasons[0] if reasons else _difference(plan, phase)), None
 
 
-def _reads_of(folder: Path, phases: Collection[str]) -> dict[str, str]:
-    """Return what a phase read of phases whose output is not known yet, as it was then."""
-    return {
-        record.name: record.digest
-        for record in read_trace(folder)
-        if record.op == "read" and record.name.partition("/")[0] in phases
-    }
+def _asked(folder: Path) -> set[str]:
+    """Return the phases that a phase read something of, or asked what they wrote."""
+    asking = {"read", *LOOKS - {"missing"}}
+    return {record.name.partition("/")[0] for record in read_trace(folder) if record.op in asking}
 
 
 def _difference(plan: Plan, phase: Phase) -> str:
@@ -110,15 +113,22 @@ def _difference(plan: Plan, phase: Phase) -> str:
             except (OSError, ValueError):
                 continue
             found = [*_parameters(plan, phase, said), *_cells(plan, phase, folder), *_environment(said, plan.project)]
-            return f"since {folder.name}: {'; '.join(found or ['its results are no longer in the cache'])}"
+            return f"since {folder.name}: {'; '.join(found) or _unreusable(phase, said)}"
     return "it has not run before"
+
+
+def _unreusable(phase: Phase, said: Mapping[str, Any]) -> str:
+    """Say why the same phase is not taken although nothing differs: the run wrote it down when the phase ended."""
+    entry: Mapping[str, Any] = next((item for item in said["phases"] if item.get("name") == phase.name), {})
+    before, _, why = str(entry.get("reason") or "").partition("will not be reused: ")
+    return why if why and not before else "its results are no longer in the cache"
 
 
 def _parameters(plan: Plan, phase: Phase, said: Mapping[str, Any]) -> Iterator[str]:
     before = dict(said.get("parameters", {}).get(phase.name, {}))
     now = portable(dict(plan.parameters[phase.name].values))
     for name in {**before, **now}:
-        if before.get(name) != now.get(name):
+        if spelled(before.get(name)) != spelled(now.get(name)):
             yield f"`{name}` {before.get(name)} → {now.get(name)}"
 
 
@@ -131,10 +141,14 @@ def _cells(plan: Plan, phase: Phase, folder: Path) -> Iterator[str]:
         return
     old = {cell.get("id"): source_of(cell) for cell in before["cells"] if cell["cell_type"] == "code"}
     old.pop("injected-parameters", None)
+    order = list(old)
     for number, index in enumerate(code_cells(current), start=1):
         cell = current["cells"][index]
         if old.pop(cell.get("id"), None) != source_of(cell):
             yield f"code cell {number} ({heading_above(current, index) or 'no heading'}) changed"
+    now = [current["cells"][index].get("id") for index in code_cells(current)]
+    if [name for name in order if name in now] != [name for name in now if name in order]:
+        yield "the code cells are in another order"
     if old:
         yield f"{len(old)} code {'cells were' if len(old) > 1 else 'cell was'} removed"
 

@@ -5,11 +5,12 @@ them once, computes nothing, and forks: the child is a fresh process with the sa
 environment, working directory, output and thread limits, in which ipykernel starts as it always does.
 
 The server speaks over one socket of message boundaries. ``{"import"}`` names further statements to execute. A request
-is ``{"request", "argv", "env", "cwd", "needs", "secrets"}`` with the two descriptors for standard output and error,
-served as soon as the statements that it needs were executed; the answer is ``{"request", "pid"}``, and when that child
-ends ``{"ended", "status", "peak_kb"}`` with what `os.wait4` says. When the other end of the socket closes, however that
-came about, every child is killed with all that it started, and the server ends; a child dies with the server. No
-multiprocessing is involved, so a cell may use it as in any kernel.
+is ``{"request", "argv", "anew", "env", "cwd", "needs", "secrets"}`` with the two descriptors for standard output and
+error, served as soon as the statements that it needs were executed; with ``"anew"`` the child executes that command
+line, program and all, and is an ordinary kernel. The answer is ``{"request", "pid"}``, and when that child ends
+``{"ended", "status", "peak_kb"}`` with what `os.wait4` says. When the other end of the socket closes, however that came
+about, or on SIGTERM, every child is killed with all that it started, and the server ends; a child dies with the server.
+No multiprocessing is involved, so a cell may use it as in any kernel.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mlopskit.runner import descendants
 
@@ -62,12 +63,13 @@ class Preload:
         return not any(statement in self.left for statement in statements)
 
 
-def serve(channel: socket.socket, preload: Preload) -> Callable[[], None] | None:
-    """Import and fork kernels until the other end closes; return None in the server, a kernel's program in a child."""
+def serve(channel: socket.socket, preload: Preload) -> Callable[[], None]:
+    """Import and fork kernels until the other end closes, which ends the process; return a program in a child."""
     running: dict[int, int] = {}
     marks: set[str] = set()
     waiting: list[tuple[dict[str, Any], list[int]]] = []
     server = os.getpid()
+    signal.signal(signal.SIGTERM, lambda *_: _end(running.values(), marks))
     with selectors.DefaultSelector() as ready:
         ready.register(channel, selectors.EVENT_READ)
         while True:
@@ -78,10 +80,7 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None] | None
                     continue
                 message, descriptors, _, _ = socket.recv_fds(channel, LIMIT, 2)
                 if not message:
-                    _kill(running.values())
-                    descendants.kill(marks)
-                    descendants.kill_children()
-                    return None
+                    _end(running.values(), marks)
                 said = json.loads(message)
                 if "import" in said:
                     preload.add(said["import"])
@@ -100,7 +99,8 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None] | None
                 channel.close()
                 for descriptor in [*running, *(number for _, numbers in waiting for number in numbers)]:
                     os.close(descriptor)
-                return lambda: _become_kernel(request, descriptors, server)
+                become = _execute if request["anew"] else _become_kernel
+                return lambda: become(request, descriptors, server)
             _watch(pid, descriptors, running, ready)
             _send(channel, {"request": request["request"], "pid": pid})
             served, request, said, message = None, {}, {}, b""  # its secrets are none of the next child's business
@@ -127,24 +127,22 @@ def _send(channel: socket.socket, answer: dict[str, Any]) -> None:
         channel.send(json.dumps(answer).encode())
 
 
-def _kill(pids: Any) -> None:
-    for pid in pids:
+def _end(pids: Iterable[int], marks: Collection[str]) -> NoReturn:
+    """End this process and all that it started; taking apart what was imported would take a second."""
+    for pid in list(pids):
         for kill in (os.killpg, os.kill):  # a child that was forked this moment leads no group yet
             with contextlib.suppress(ProcessLookupError):
                 kill(pid, signal.SIGKILL)
+    descendants.kill(marks)
+    descendants.kill_children()
+    os._exit(0)
 
 
 def _become_kernel(request: dict[str, Any], descriptors: Sequence[int], server: int) -> None:
     """Turn a forked child into the kernel that was asked for; nothing of the server's own state is left."""
     gc.freeze()  # what the server made is not the kernel's to collect: its pages stay shared
     gc.enable()
-    os.setsid()
-    _die_with_parent(server)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    null = os.open(os.devnull, os.O_RDONLY)
-    for source, target in zip((null, *descriptors), (0, 1, 2), strict=True):
-        os.dup2(source, target)
-        os.close(source)
+    _leave_server(descriptors, server)
     descendants.take(request["env"].get(descendants.VARIABLE, ""))
     os.environ.clear()
     os.environ.update(request["env"])
@@ -160,6 +158,27 @@ def _become_kernel(request: dict[str, Any], descriptors: Sequence[int], server: 
 
     sys.argv = list(request["argv"])
     IPKernelApp.launch_instance(argv=request["argv"][1:])
+
+
+def _execute(request: dict[str, Any], descriptors: Sequence[int], server: int) -> None:
+    """Have a forked child execute another program, as `subprocess` would have started it."""
+    _leave_server(descriptors, server)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # this interpreter ignores them
+        signal.signal(number, signal.SIG_DFL)
+    os.chdir(request["cwd"])
+    os.execve(request["argv"][0], request["argv"], {**request["env"], "JPY_PARENT_PID": str(server)})  # noqa: S606
+
+
+def _leave_server(descriptors: Sequence[int], server: int) -> None:
+    """Give a forked child its own session, streams and interrupts, and the server's end as its own."""
+    os.setsid()
+    _die_with_parent(server)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in zip((null, *descriptors), (0, 1, 2), strict=True):
+        os.dup2(source, target)
+        os.close(source)
 
 
 def _die_with_parent(server: int) -> None:
@@ -231,10 +250,7 @@ def main() -> None:
     if sys.path[:1] == [str(Path.cwd())]:  # what `-m` put there; the kernel puts in its own
         del sys.path[0]
     gc.disable()
-    program = serve(channel, Preload(sys.argv[2:]))
-    if program is None:
-        os._exit(0)  # nothing is open here, and taking apart what was imported would take a second
-    program()
+    serve(channel, Preload(sys.argv[2:]))()
     _leave()
 
 

@@ -19,23 +19,31 @@ def points(axes: Sequence[str]) -> list[list[str]]:
     Raises
     ------
     UsageError
-        When an axis has no name, no value, or the same value twice.
+        When an axis has no name, no value, the same value twice, or is given twice.
 
     Examples
     --------
     >>> points(["model.seed=0,1", "data.share=[1,2]"])
     [['model.seed=0', 'data.share=[1,2]'], ['model.seed=1', 'data.share=[1,2]']]
     """
-    found = []
+    found: dict[str, list[str]] = {}
     for axis in axes:
         path, _, text = axis.partition("=")
-        values = _split(text)
-        if not path.strip() or not all(values):
+        path, values = path.strip(), _split(text)
+        if not path or not all(values):
             raise UsageError(f"--grid {axis} is not of the form phase.name=a,b, for example --grid model.seed=0,1,2")
         if len(set(values)) < len(values):
             raise UsageError(f"--grid {axis} names a value twice, which would make the same run twice.")
-        found.append([f"{path.strip()}={value}" for value in values])
-    return [list(point) for point in itertools.product(*found)]
+        if path in found:
+            raise UsageError(f"--grid {path} is given twice; list all its values in one.")
+        found[path] = [f"{path}={_bare(value)}" for value in values]
+    return [list(point) for point in itertools.product(*found.values())]
+
+
+def _bare(value: str) -> str:
+    """Take off the quotes around a whole value: they only keep its commas together."""
+    whole = len(value) > 1 and value[0] in "\"'" and value.find(value[0], 1) == len(value) - 1
+    return value[1:-1] if whole else value
 
 
 def _split(text: str) -> list[str]:

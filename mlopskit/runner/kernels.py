@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
 from jupyter_client.kernelspec import KernelSpec
@@ -28,8 +28,10 @@ from traitlets import Any as AnyTrait
 from mlopskit.runner import descendants, inkernel
 from mlopskit.runner.coldprocess import ColdProcess
 from mlopskit.runner.ports import free_ports
+from mlopskit.runner.redaction import Redactor
+from mlopskit.runner.resident import keeper
 from mlopskit.runner.surroundings import HASH_SEED
-from mlopskit.runner.warm import ForkedProcess, ForkServer
+from mlopskit.runner.warm import ForkedProcess, ForkServer, is_supported
 from mlopskit.secrets import Secret
 
 _ARGUMENTS = [
@@ -130,6 +132,8 @@ class Setting:
         Handed to the kernel, past its environment, and taken out of what it shows.
     letter : Path or None
         The file by which a cold kernel gets its secrets; the kernel removes it as soon as it has read it.
+    nameless : file or None
+        In the place of the log while a kernel with secrets lives: nobody finds it, should the runner be killed.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: {**os.environ, "PYTHONHASHSEED": HASH_SEED})
@@ -148,22 +152,25 @@ class Setting:
     client: Any = None
     secrets: Sequence[Secret] = ()
     letter: Path | None = None
+    nameless: IO[bytes] | None = None
 
 
-class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]  # the base class is untyped
-    """Has a kernel forked instead of starting a new interpreter; all else is as for a local process."""
+class ServedProvisioner(LocalProvisioner):  # type: ignore[misc]  # the base class is untyped
+    """Has a server fork the kernel, or start it anew; all else is as for a local process."""
 
     server = AnyTrait()
+    anew = AnyTrait(default_value=False)
     needs = AnyTrait(())
     secrets = AnyTrait(())
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
-        """Fork the kernel of this command line, which is ``python -m ipykernel_launcher ARGUMENT…``."""
+        """Have the kernel of this command line started, which is ``python -m PROGRAM ARGUMENT…``."""
         with open(os.devnull, "wb") as null:  # noqa: PTH123  a device answers at once
             outputs = [(options.get(name) or null).fileno() for name in ("stdout", "stderr")]
             self.process = await asyncio.to_thread(
                 self.server.fork,
-                cmd[2:],
+                cmd if self.anew else cmd[2:],
+                anew=self.anew,
                 environment=options["env"],
                 cwd=str(options.get("cwd") or Path.cwd()),
                 output=outputs[0],
@@ -176,7 +183,7 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]  # the base class
 
 
 class ColdProvisioner(LocalProvisioner):  # type: ignore[misc]  # the base class is untyped
-    """Starts a new interpreter, and learns how much memory it took when it ends."""
+    """Starts a new interpreter where there can be no server, and learns how much memory it took when it ends."""
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
         """Start the kernel of this command line."""
@@ -208,11 +215,16 @@ class OwnPythonKernelManager(AsyncKernelManager):  # type: ignore[misc]  # the b
         if self.provisioner is None:
             self.kernel_id = self.kernel_id or str(uuid4())
             common = {"kernel_id": self.kernel_id, "kernel_spec": self.kernel_spec, "parent": self}
-            forked = {"server": self.server, "needs": self.needs, "secrets": self.secrets}
-            warm = self.server is not None
-            self.provisioner = WarmProvisioner(**common, **forked) if warm else ColdProvisioner(**common)
+            self.provisioner = self._provisioner_of(common)
         prepared: tuple[list[str], dict[str, Any]] = await super()._async_pre_start_kernel(**options)
         return prepared
+
+    def _provisioner_of(self, common: Mapping[str, Any]) -> LocalProvisioner:
+        if self.server is not None:
+            return ServedProvisioner(**common, server=self.server, needs=self.needs, secrets=self.secrets)
+        if is_supported():
+            return ServedProvisioner(**common, server=keeper.starter(), anew=True)
+        return ColdProvisioner(**common)
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
         await super()._async_launch_kernel(kernel_cmd, **options)
@@ -235,7 +247,7 @@ async def start(setting: Setting) -> None:
         **dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True)),
     )
     cwd = {"cwd": str(setting.cwd)} if setting.cwd else {}
-    with _kernel_log(setting.log) as where:
+    with _kernel_log(setting) as where:
         await manager.start_kernel(extra_arguments=list(_ARGUMENTS), env=_environment(setting), **cwd, **where)
     setting.manager = manager
 
@@ -253,8 +265,22 @@ def tidy(setting: Setting) -> None:
     """Remove the kernel's log when nothing was said in it, and the letter that a kernel did not live to read."""
     if setting.letter is not None:
         setting.letter.unlink(missing_ok=True)
+    if setting.nameless is not None and setting.log is not None:
+        if text := Redactor(setting.secrets).text(said(setting)):
+            setting.log.write_text(text, encoding="utf-8")
+        setting.nameless.close()
+        setting.nameless = None
     if setting.log is not None and setting.log.exists() and not setting.log.stat().st_size:
         setting.log.unlink()
+
+
+def said(setting: Setting) -> str:
+    """Return what the kernel's process has printed past the notebook so far."""
+    if setting.nameless is not None:
+        number = setting.nameless.fileno()
+        return os.pread(number, os.fstat(number).st_size, 0).decode("utf-8", errors="replace")
+    there = setting.log is not None and setting.log.exists()
+    return setting.log.read_text(encoding="utf-8", errors="replace") if setting.log and there else ""
 
 
 def _environment(setting: Setting) -> dict[str, str]:
@@ -273,10 +299,15 @@ def _letter(secrets: Sequence[Secret]) -> Path:
 
 
 @contextlib.contextmanager
-def _kernel_log(path: Path | None) -> Iterator[dict[str, Any]]:
+def _kernel_log(setting: Setting) -> Iterator[dict[str, Any]]:
     """Give the kernel's own standard streams a file, so that they do not end up in the runner's."""
+    path = setting.log
     if path is None:
         yield {}
+        return
+    if setting.secrets:  # what it says may hold them, until it is redacted at the end
+        setting.nameless = tempfile.TemporaryFile()  # noqa: SIM115  closed by `tidy`
+        yield {"stdout": setting.nameless, "stderr": setting.nameless}
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:

@@ -17,6 +17,7 @@ from typing import Any
 
 from mlopskit import __version__
 from mlopskit.runner.manifest import PhaseEntry
+from mlopskit.runs import LOOKS
 
 FILE = "lineage.jsonl"
 PRODUCER = f"urn:mlopskit:{__version__}"
@@ -38,7 +39,7 @@ def started(run: str, project: str, phase: PhaseEntry, *, when: str) -> dict[str
 def ended(run: str, project: str, phase: PhaseEntry, *, when: str) -> dict[str, Any]:
     """Return the event that says how a phase ended, with what it read and wrote."""
     event = _event(_ENDINGS[phase.status], run, project, phase, when)
-    event["inputs"] = [_data_set(project, item) for item in phase.reads if item["op"] != "absent"]
+    event["inputs"] = [_data_set(project, item) for item in phase.reads if item["op"] not in LOOKS]
     event["outputs"] = [_data_set(project, item) for item in phase.writes]
     if phase.error is not None:
         event["run"]["facets"]["errorMessage"] = _facet(

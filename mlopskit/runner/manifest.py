@@ -52,6 +52,8 @@ class PhaseEntry:
         Why it was reused or never ran.
     cells, executed : int or None
         Code cells in the notebook, and those that ran to their end.
+    notebook_sha256 : str or None
+        Of the executed notebook of a phase that ended well.
     reused_from : str or None
         The run that the results were copied from.
     """
@@ -68,11 +70,13 @@ class PhaseEntry:
     cells: int | None = None
     executed: int | None = None
     reused_from: str | None = None
+    notebook_sha256: str | None = None
 
     def take_trace(self, folder: Path) -> None:
-        """Fill in reads and writes from the trace in the phase's folder."""
+        """Fill in reads, writes and the notebook's hash from the trace in the phase's folder."""
         records = read_trace(folder)
-        self.reads = [asdict(record) for record in records if record.op not in {"write", "finish"}]
+        self.reads = [asdict(record) for record in records if record.op not in {"write", "finish", "notebook"}]
+        self.notebook_sha256 = next((record.sha256 for record in reversed(records) if record.op == "notebook"), None)
         last = {record.name: record for record in records if record.op == "write"}
         self.writes = [_without_op(record) for record in last.values()]
 

@@ -12,6 +12,7 @@ import base64
 import html
 import json
 import re
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,15 +122,16 @@ def find_in(folder: Path, secrets: Sequence[Secret]) -> list[str]:
     if not redactor:
         return []
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    named = ((path, _first_in_file(path, redactor)) for path in files)
-    return [f"{path.relative_to(folder).as_posix()} holds the secret {name}" for path, name in named if name]
+    names = ((path, path.relative_to(folder).as_posix()) for path in files)
+    named = ((redactor.text(name), redactor.first_in(name) or _first_in_file(path, redactor)) for path, name in names)
+    return [f"{shown} holds the secret {name}" for shown, name in named if name]
 
 
 def _first_in_file(path: Path, redactor: Redactor) -> str | None:
     texts = _file_texts(path)
     if path.suffix == ".parquet":
         texts = _chain(texts, _parquet_texts(path))
-    elif path.suffix in {".skops", ".zip"}:
+    elif zipfile.is_zipfile(path):  # skops models, and also .xlsx and .npz
         texts = _chain(texts, _archive_texts(path))
     tail = ""
     for text in texts:
@@ -168,8 +170,6 @@ def _is_flat(column: Any) -> bool:
 
 
 def _archive_texts(path: Path) -> Iterator[str]:
-    import zipfile
-
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             yield archive.read(name).decode("utf-8", errors="replace")

@@ -1,8 +1,9 @@
-"""Kernels for plain papermill: one fork server for as long as the calling Python process lives.
+"""Servers that live as long as the calling Python process: one forks kernels for plain papermill, one starts cold ones.
 
-It starts with the first notebook, whose import statements it executes ahead; the notebooks that follow in the same
-process fork their kernels from it too. It ends with the process, however that ends: by itself, or because its socket
-closes when the process is killed. A notebook that it does not fit gets a kernel of its own, started anew.
+The first starts with the first notebook, whose import statements it executes ahead; the notebooks that follow in the
+same process fork their kernels from it too. A notebook that it does not fit gets a kernel that is started anew. The
+second imports nothing: it starts cold kernels, and looks after what they start. Both end with the process, however that
+ends: by itself, or because a socket closes when the process is killed.
 """
 
 from __future__ import annotations
@@ -52,12 +53,6 @@ class Resident(ForkServer):
         same = imports_in(self._statements, project) == self._statements
         return same and self._interpreter == _interpreter_settings()
 
-    def close(self) -> None:
-        """End the server; at once when no kernel runs, instead of taking apart all that it imported."""
-        if all(child.poll() is not None for child in list(self._children.values())):
-            self._process.kill()
-        super().close()
-
     def forget(self) -> None:
         """Let go of the server in a forked copy of this process: it is the parent's, and must see the parent's end."""
         self._channel.close()
@@ -65,15 +60,15 @@ class Resident(ForkServer):
 
 
 class Keeper:
-    """Holds the one server of this process."""
+    """Holds the servers of this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._server: Resident | None = None
+        self._kept: dict[str, Resident] = {}
         self._is_registered = False
 
     def server(self, needs: Sequence[str], project: Path) -> Resident | None:
-        """Return the server, started when there is none; None when it does not fit a kernel in this folder.
+        """Return the server that forks, started when there is none; None when it does not fit a kernel in this folder.
 
         Parameters
         ----------
@@ -82,24 +77,28 @@ class Keeper:
         project : Path
             The kernel's working directory.
         """
-        with self._lock:
-            if self._server is not None and not self._server.is_alive:
-                self._close()
-            if self._server is None:
-                self._register()
-                statements = [*import_statements((), project), *needs]
-                self._server = Resident(imports_in(statements, project))
-            return self._server if self._server.fits(project) else None
+        statements = imports_in([*import_statements((), project), *needs], project)
+        server = self._living("warm", statements)
+        return server if server.fits(project) else None
+
+    def starter(self) -> Resident:
+        """Return the server that starts cold kernels, started when there is none."""
+        return self._living("cold", ())
 
     def close(self) -> None:
-        """End the server, if there is one."""
+        """End the servers, if there are any."""
         with self._lock:
-            self._close()
+            while self._kept:
+                self._kept.popitem()[1].close()
 
-    def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+    def _living(self, kind: str, statements: Sequence[str]) -> Resident:
+        with self._lock:
+            self._register()
+            if kind in self._kept and not self._kept[kind].is_alive:
+                self._kept.pop(kind).close()
+            if kind not in self._kept:
+                self._kept[kind] = Resident(statements)
+            return self._kept[kind]
 
     def _register(self) -> None:
         if not self._is_registered:
@@ -109,9 +108,8 @@ class Keeper:
 
     def _forget(self) -> None:
         self._lock = threading.Lock()  # another thread may have held it
-        if self._server is not None:
-            self._server.forget()
-            self._server = None
+        while self._kept:
+            self._kept.popitem()[1].forget()
 
 
 keeper = Keeper()

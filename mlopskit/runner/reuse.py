@@ -15,7 +15,7 @@ from typing import Any
 from mlopskit import artefacts
 from mlopskit.errors import NotebookError, RunError
 from mlopskit.notebooks import load_notebook
-from mlopskit.params import portable
+from mlopskit.params import as_declared, portable, spelled
 from mlopskit.runner import manifest
 from mlopskit.runner.catalogue import find_run
 from mlopskit.runner.overrides import Parameters
@@ -76,7 +76,12 @@ def with_recorded(
     merged = {phase: dict(values) for phase, values in table.items()}
     for phase, current in parameters.items():
         now, before = portable(current.values), recorded.get(phase, {})
-        other = {name: before[name] for name in now if name in before and before[name] != now[name]}
+        known = {item.name: item for item in current.declared}
+        other = {
+            name: as_declared(known[name], before[name])
+            for name in now
+            if name in before and spelled(before[name]) != spelled(now[name])
+        }
         if other:
             merged[phase] = {**merged.get(phase, {}), **other}
     return merged
@@ -97,7 +102,7 @@ def check_base(base: Path, phases: Sequence[str]) -> None:
 
 
 def damaged(folder: Path) -> str | None:
-    """Name the first artefact of a phase whose bytes are not those that the phase wrote, or its notebook, or None."""
+    """Name the first artefact of a phase, or its notebook, whose bytes are not those that were recorded, or None."""
     for file, record in written(folder).items():
         try:
             whole = artefacts.sha256(folder / file) == record.sha256
@@ -105,11 +110,13 @@ def damaged(folder: Path) -> str | None:
             whole = False
         if not whole:
             return f"its artefact {record.name} is damaged or gone"
+    notebook, sealed = folder / "notebook.ipynb", [item for item in read_trace(folder) if item.op == "notebook"]
     try:
-        load_notebook(folder / "notebook.ipynb")
-    except NotebookError:
+        load_notebook(notebook)
+        is_changed = bool(sealed) and artefacts.sha256(notebook) != sealed[-1].sha256
+    except (NotebookError, OSError):
         return "its notebook is damaged or gone"
-    return None
+    return "its notebook was changed after the run" if is_changed else None
 
 
 def _require_whole(folder: Path, base: str, phase: str = "") -> None:

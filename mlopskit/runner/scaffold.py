@@ -148,7 +148,7 @@ def _refuse_occupied(full: Path, *, here: bool) -> None:
         )
     if not here and full.exists() and (not full.is_dir() or any(full.iterdir())):
         raise ProjectError(
-            f"{full} exists and is not empty; nothing in it was changed. Choose another name, or use --here."
+            f"{full} exists and is no empty folder; nothing in it was changed. Choose another name, or use --here."
         )
 
 

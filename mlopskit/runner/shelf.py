@@ -161,12 +161,12 @@ def prune(runs: Path, rules: Rules, *, project_file: Path | None = None, now: dt
         return Pruning((), (), {}, 0)
     with marks.locked(runs):
         pruning = plan_pruning(runs, rules, project_file=project_file, now=now)
+        for item in pruning.going:  # all before the first is deleted, which takes time: no run may use one then
+            _take_off(item.folder)
+        marks.forget(runs, {item.name for item in pruning.going})
         _delete_leftovers(runs)
         for name in pruning.abandoned:
             leftovers.remove(runs / name)
-        for item in pruning.going:
-            _remove(item.folder)
-        marks.forget(runs, {item.name for item in pruning.going})
     return pruning
 
 
@@ -195,6 +195,7 @@ def _size(folder: Path) -> int:
 
 def _protected(runs: Path, shelved: Sequence[Shelved], project_file: Path | None) -> dict[str, str]:
     """Return why runs stay whatever the rules say, by name."""
+    running = {item.name for item in shelved if is_running(item.folder)}  # first: latest names one that ends meanwhile
     marked = marks.read(runs)
     latest, base = (_text(runs / name).strip() for name in ("latest", "scratch/base"))
     project = _text(project_file) if project_file else ""
@@ -202,7 +203,7 @@ def _protected(runs: Path, shelved: Sequence[Shelved], project_file: Path | None
     found = {}
     for item in shelved:
         reasons = {
-            "it is being made now": is_running(item.folder),
+            "it is being made now": item.name in running,
             "it is being verified now": item.name in verified,
             "it is pinned": item.name in marked and marked[item.name].pinned,
             "latest names it": item.name == latest,
@@ -258,8 +259,8 @@ def _delete_leftovers(runs: Path) -> None:
         _delete(path)
 
 
-def _remove(folder: Path) -> None:
-    """Take a run off by one rename, then delete it."""
+def _take_off(folder: Path) -> None:
+    """Take a run off by one rename; what was taken off is deleted behind it."""
     hidden = folder.parent / REMOVED / folder.name
     try:
         hidden.parent.mkdir(exist_ok=True)
@@ -269,7 +270,6 @@ def _remove(folder: Path) -> None:
             f"{folder.name} cannot be removed ({error.strerror}); it is still there, whole. "
             f"Make {folder.parent} writable, or remove the folder by hand."
         ) from None
-    _delete(hidden)
 
 
 def _delete(hidden: Path) -> None:

@@ -31,7 +31,8 @@ def explain(
         Whether the run was asked to stop.
     """
     status, described = _judge(error, setting, stopped=stopped)
-    return status, None if described is None else _locate(notebook, setting, described)
+    cell = getattr(error, "cell_index", None)  # papermill's: with `raises-exception` later cells ran as well
+    return status, None if described is None else _locate(notebook, setting, described, cell)
 
 
 def leaked(leaks: Sequence[str], *, notebook: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
@@ -70,24 +71,28 @@ def _dead(watch: Watch) -> bool:
 
 def _death(setting: Setting) -> dict[str, Any]:
     """Describe a dead kernel: by which signal, and the last line that it printed."""
-    process, log = setting.watch.process, setting.log
+    from mlopskit.runner.kernels import said
+
+    process = setting.watch.process
     code = process.poll() if process is not None else None
     by = signal.Signals(-code).name if code is not None and code < 0 else None
     how = f"by {by}" if by else f"with exit code {code}" if code is not None else "for a reason that is not known"
     hint = " Often the memory was used up." if by == "SIGKILL" else ""
     peak = getattr(process, "peak_kb", None)
     hint = f" Its memory peaked at {peak / 1024:,.0f} MB.{hint}" if peak else hint
-    there = log is not None and log.exists()
-    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log and there else []
-    last = f" It last printed: {said[-1]}" if said else ""
+    lines = said(setting).strip().splitlines()
+    last = f" It last printed: {lines[-1]}" if lines else ""
     return {"name": "KernelDied", "message": f"The kernel ended {how}.{hint}{last}", "signal": by}
 
 
-def _locate(notebook: Mapping[str, Any], setting: Setting, error: dict[str, Any]) -> dict[str, Any]:
+def _locate(
+    notebook: Mapping[str, Any], setting: Setting, error: dict[str, Any], cell: int | None = None
+) -> dict[str, Any]:
     """Add the cell that was running, its id and its heading."""
     place: dict[str, Any] = {"cell": None, "id": None, "heading": None}
-    if setting.watch.cell is not None:
-        index = original_index(notebook, setting.watch.cell, injected=setting.injected)
+    cell = setting.watch.cell if cell is None else cell
+    if cell is not None:
+        index = original_index(notebook, cell, injected=setting.injected)
         cells = code_cells(notebook)
         place = {
             "cell": cells.index(index) + 1 if index in cells else None,

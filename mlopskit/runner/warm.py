@@ -3,7 +3,7 @@
 The server is started while the project is still being checked; no kernel is forked before the checks are over. What a
 warm kernel computes is what a cold one computes: a fresh process with its own environment, working directory, random
 state, output and thread limits, started by ipykernel. Where forking is not safe there is no server, and kernels are
-cold.
+cold. On Linux a server that imported nothing starts cold kernels too, so that whatever ends, what they started ends.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ _ROOMS = frozenset({"data", "model", "evaluate", "deploy", "monitor"})
 """The parts of the package that use these: where no notebook calls one, no kernel waits for them."""
 
 _SECONDS_TO_FORK = 60
+_REMEDY = {False: "Use --cold.", True: "Run it again."}
 
 
 def is_supported() -> bool:
@@ -183,7 +184,7 @@ class ForkServer:
         self._children: dict[int, ForkedProcess] = {}
         self._asked: dict[int, queue.SimpleQueue[ForkedProcess | None]] = {}  # those that wait for their answer
         self._numbers = count()
-        self._was_asked = self._is_over = False
+        self._is_over = False
         self._lock = threading.Lock()
         threading.Thread(target=self._listen, name="fork server", daemon=True).start()
 
@@ -208,6 +209,7 @@ class ForkServer:
         cwd: str,
         output: int,
         errors: int,
+        anew: bool = False,
         needs: Sequence[str] = (),
         secrets: Mapping[str, str] | None = None,
     ) -> ForkedProcess:
@@ -223,6 +225,8 @@ class ForkServer:
             Its working directory.
         output, errors : int
             Descriptors for its standard output and error.
+        anew : bool
+            Whether the program is executed, instead of the child becoming the kernel with what was imported here.
         needs : sequence of str
             Import statements that must have been executed before, where the server was given them.
         secrets : mapping, optional
@@ -235,32 +239,31 @@ class ForkServer:
         """
         answer: queue.SimpleQueue[ForkedProcess | None] = queue.SimpleQueue()
         with self._lock:
-            number, self._was_asked = next(self._numbers), True
+            number = next(self._numbers)
             self._asked[number] = answer
             if self._is_over:
                 answer.put(None)
-        asked = {"argv": list(arguments), "env": dict(environment), "cwd": cwd, "needs": list(needs)}
+        asked = {"argv": list(arguments), "anew": anew, "env": dict(environment), "cwd": cwd, "needs": list(needs)}
         request = json.dumps({"request": number, **asked, "secrets": dict(secrets or {})}).encode()
         try:
             socket.send_fds(self._channel, [request], [output, errors])
             child = answer.get(timeout=_SECONDS_TO_FORK)
         except (OSError, queue.Empty) as error:
-            raise RunError(f"The server that forks kernels does not answer ({error!r}). Use --cold.") from error
+            raise RunError(f"The server that starts kernels does not answer ({error!r}). {_REMEDY[anew]}") from error
         if child is None:
-            raise RunError("The server that forks kernels ended before its time. Use --cold.")
+            raise RunError(f"The server that starts kernels ended before its time. {_REMEDY[anew]}")
         return child
 
     def close(self) -> None:
         """End the server and every kernel that is left."""
-        with contextlib.suppress(OSError):
-            self._channel.shutdown(socket.SHUT_RDWR)
-        if not self._was_asked:  # bad input was refused: nobody waits until it has imported everything
-            self._process.kill()
+        self._process.terminate()  # it may still be importing, and not listen
         try:
             self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:  # still importing
+        except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)
         self._channel.close()
 
     def _listen(self) -> None:

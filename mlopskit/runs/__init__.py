@@ -9,9 +9,23 @@ phases, to one finished run.
 from mlopskit.runs.opening import find_project, latest_run, open_run
 from mlopskit.runs.reading import FinishedRun, PhaseArtefacts, load_run
 from mlopskit.runs.run import SCRATCH, Run
-from mlopskit.runs.trace import TRACE, Artefacts, Record, env_hash, is_finished, listing_hash, read_trace, written
+from mlopskit.runs.trace import (
+    LOOKS,
+    TRACE,
+    Artefacts,
+    Record,
+    append,
+    env_hash,
+    is_finished,
+    listed,
+    listing_hash,
+    names_hash,
+    read_trace,
+    written,
+)
 
 __all__ = [
+    "LOOKS",
     "SCRATCH",
     "TRACE",
     "Artefacts",
@@ -19,12 +33,15 @@ __all__ = [
     "PhaseArtefacts",
     "Record",
     "Run",
+    "append",
     "env_hash",
     "find_project",
     "is_finished",
     "latest_run",
+    "listed",
     "listing_hash",
     "load_run",
+    "names_hash",
     "open_run",
     "read_trace",
     "written",

@@ -6,29 +6,48 @@ killed is a file lock, which the operating system takes back whatever happens to
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 FILE = ".running"
+_LOOKS = 1000
+"""How often to try, a millisecond apart: whoever looks whether a file is locked holds it too for a moment."""
 
 
 @contextmanager
 def present(folder: Path) -> Iterator[None]:
     """Hold the lock of a run folder while the block runs; where there are no file locks, do nothing."""
     try:
-        import fcntl
+        import fcntl  # noqa: F401  (whether there are any)
     except ImportError:
         yield
         return
     path = folder / FILE
     with path.open("w", encoding="utf-8") as file:
-        with suppress(OSError):  # a file system without locks; the run itself does not depend on it
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(file.fileno())
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
+
+
+def lock(descriptor: int) -> None:
+    """Lock an open file that nobody else locks; where there are no file locks, do nothing: no run depends on it."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    for _ in range(_LOOKS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.001)
+        except OSError:
+            return
+        else:
+            return
 
 
 def is_running(folder: Path) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from mlopskit.errors import RunError, listing, nearest
 from mlopskit.runs.opening import find_project, latest_run
 from mlopskit.runs.run import Run
-from mlopskit.runs.trace import TRACE, Record, is_finished, written
+from mlopskit.runs.trace import LOOKS, TRACE, Record, is_finished, written
 
 if TYPE_CHECKING:
     from mlopskit.display import Table
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _KINDS = {".parquet": "table", ".json": "record", ".md": "text", ".svg": "chart", ".skops": "model"}
-_LOOKS = frozenset({"read", "absent", "source", "listing", "env"})
+_LOOKS = LOOKS | {"read", "source", "listing", "env"}
 
 
 class UnknownArtefactError(RunError, AttributeError):
@@ -66,6 +66,7 @@ class PhaseArtefacts:
     def __getitem__(self, name: str) -> Any:
         files = list(written(self._folder))
         if name not in files and name not in {Path(file).stem for file in files}:
+            self._run._append(Record("absent", f"{self._phase}/{name}"))  # `hasattr` asks like this
             stems = sorted(Path(file).stem for file in files)
             raise UnknownArtefactError(
                 f"Phase {self._phase} of run {self._folder.parent.name} has no artefact {name!r}"
@@ -74,10 +75,13 @@ class PhaseArtefacts:
         return _shown(self._run.read(f"{self._phase}/{name}"))
 
     def __dir__(self) -> list[str]:
-        return sorted(name for file in written(self._folder) if (name := Path(file).stem).isidentifier())
+        return sorted(name for file in self._names() if (name := Path(file).stem).isidentifier())
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(Path(file).stem for file in written(self._folder)))
+        return iter(sorted(Path(file).stem for file in self._names()))
+
+    def _names(self) -> list[str]:
+        return self._run.names_in(self._phase, self._folder)
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import glob
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +13,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mlopskit import artefacts
 from mlopskit.errors import RunError
 from mlopskit.runs.loading import Loader
-from mlopskit.runs.trace import TRACE, Artefacts, Record, env_hash, is_finished, listing_hash, read_trace, written
+from mlopskit.runs.trace import (
+    LOOKS,
+    Artefacts,
+    Record,
+    append,
+    env_hash,
+    is_finished,
+    listed,
+    listing_hash,
+    names_hash,
+    read_trace,
+    written,
+)
 from mlopskit.scope import PROJECT_FILE
 
 if TYPE_CHECKING:
@@ -139,8 +150,12 @@ class Run:
             when it was made from something that has changed since.
         """
         phase, _, wanted = name.partition("/")
-        folder = self.phase_folder(phase)
-        record = self._find(folder, name, wanted)
+        try:
+            folder = self.phase_folder(phase)
+            record = self._find(folder, name, wanted)
+        except RunError:
+            self._append(Record("absent", name))  # a cell may catch it and go another way
+            raise
         path = folder / Path(record.name).name
         if artefacts.sha256(path) != record.sha256:
             raise RunError.from_damaged(record.name)
@@ -150,11 +165,18 @@ class Run:
     def has(self, name: str) -> bool:
         """Tell whether an artefact exists; looking is recorded, since the answer may steer the phase."""
         try:
-            self._find(self.phase_folder(name.partition("/")[0]), name, name.partition("/")[2])
+            found = self._find(self.phase_folder(name.partition("/")[0]), name, name.partition("/")[2])
         except RunError:
             self._append(Record("absent", name))
             return False
+        self._append(Record("present", found.name))
         return True
+
+    def names_in(self, phase: str, folder: Path) -> list[str]:
+        """Return the files that a phase wrote, sorted; which there are is recorded, since it may steer this phase."""
+        found = sorted(written(folder))
+        self._append(Record("names", phase, names_hash(found)))
+        return found
 
     def phase_folder(self, phase: str) -> Path:
         """Return the folder with the finished results of a phase: this run's, else the base run's.
@@ -186,6 +208,7 @@ class Run:
         try:
             record = Record("source", name or str(path), artefacts.sha256(full), "", full.stat().st_size)
         except OSError as error:
+            self._append(Record("missing", name or str(path)))
             raise RunError(
                 f"{path} cannot be read ({error.strerror}); it is looked for at {full}. "
                 "Correct the path or put the file there."
@@ -195,8 +218,9 @@ class Run:
 
     def list_files(self, folder: str | Path, pattern: str = "*") -> list[Path]:
         """Return the files in a folder of the project that fit a pattern, sorted, and record their names as read."""
-        found = sorted(path for path in (self.project / folder).glob(pattern) if path.is_file())
-        self._append(Record("listing", f"{folder}/{pattern}", listing_hash(found)))
+        name = f"{glob.escape(Path(folder).as_posix())}/{pattern}"
+        found = listed(self.project, name)
+        self._append(Record("listing", name, listing_hash(self.project, found)))
         return found
 
     def environment_variable(self, name: str, default: str = "") -> str:
@@ -238,13 +262,12 @@ class Run:
         raise RunError.from_missing_artefact(name, [f"{folder.name}/{file}" for file in sorted(records)])
 
     def _append(self, record: Record) -> None:
-        if record.op in {"read", "absent"}:
+        if record.op == "read" or record.op in LOOKS:
             if self._seen.get(record.name) == record.sha256 + record.op:
                 return
             self._seen[record.name] = record.sha256 + record.op
         self.home.mkdir(parents=True, exist_ok=True)
-        with (self.home / TRACE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(record)) + "\n")
+        append(self.home, record)
 
     def _resolved(self, phase: str, known: dict[str, Path]) -> Path:
         """Return the folder of a phase; `known` holds those already resolved for the same question."""

@@ -6,10 +6,13 @@ import hashlib
 import html
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 TRACE = "trace.jsonl"
+LOOKS = frozenset({"absent", "missing", "present", "names"})
+"""Ops of what was asked for without taking any content: such an answer may steer a phase, but nothing flowed."""
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Record:
         ``write`` and ``read`` of an artefact; ``source`` for a file outside the runs, ``absent`` for what was looked
         for and not found, ``listing`` for the names in a folder, ``env`` for an environment variable; ``live`` for a
         database or URL, ``effect`` for a change to the outside world, ``changed`` for a file that was written to while
-        the phase read it: none of these three can be reused; ``finish`` at the end of the notebook.
+        the phase read it: none of these three can be reused; ``finish`` at the end of the notebook; ``notebook`` for
+        the notebook as executed, which the runner adds when it was saved for the last time.
     name : str
         ``phase/file`` for artefacts, the path or a description for the rest.
     sha256, digest : str
@@ -41,13 +45,20 @@ class Record:
     volatile: bool = False
 
 
+def append(folder: Path, record: Record) -> None:
+    """Add one line to the trace of a phase folder."""
+    with (folder / TRACE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(record)) + "\n")
+
+
 def read_trace(folder: Path) -> list[Record]:
     """Return the records of a phase folder, oldest first; a torn last line (a killed kernel) is left out."""
-    path = folder / TRACE
-    if not path.exists():
+    try:
+        lines = (folder / TRACE).read_text(encoding="utf-8").splitlines()
+    except (FileNotFoundError, NotADirectoryError):  # it may be removed this moment
         return []
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in lines:
         try:
             records.append(Record(**json.loads(line)))
         except (ValueError, TypeError):
@@ -65,9 +76,22 @@ def written(folder: Path) -> dict[str, Record]:
     return {Path(record.name).name: record for record in read_trace(folder) if record.op == "write"}
 
 
-def listing_hash(paths: Iterable[Path]) -> str:
-    """Return the hash by which a listing is compared: of the names, not of what is in the files."""
-    return hashlib.sha256("\0".join(path.name for path in paths).encode()).hexdigest()
+def listed(project: Path, name: str) -> list[Path]:
+    """Return the files that a listing names, sorted: a pattern below the project, or an absolute one."""
+    pattern = Path(name)
+    base = Path(pattern.anchor) if pattern.anchor else project
+    found = base.glob(str(pattern.relative_to(pattern.anchor) if pattern.anchor else pattern))
+    return sorted(path for path in found if path.is_file())
+
+
+def listing_hash(project: Path, found: Iterable[Path]) -> str:
+    """Return the hash by which a listing is compared: of the files' places, not of what is in them."""
+    return names_hash(str(path.relative_to(project) if path.is_relative_to(project) else path) for path in found)
+
+
+def names_hash(names: Iterable[str]) -> str:
+    """Return one hash of several names."""
+    return hashlib.sha256("\0".join(names).encode(errors="surrogateescape")).hexdigest()
 
 
 def env_hash(value: str | None) -> str:
@@ -89,11 +113,14 @@ class Artefacts:
         left = ' style="text-align:left"'  # JupyterLab sets cells right
         cell = f"<td{left}><code>"
         rows = "".join(
-            f"<tr>{cell}{html.escape(record.name)}</code></td>{cell}{self._digest(record)}</code></td></tr>"
-            for record in self.records
+            f"{'<tr>' if place < _SHOWN else '<tr hidden>'}"  # the report shows all on demand, `display.table` alike
+            f"{cell}{html.escape(record.name)}</code></td>{cell}{self._digest(record)}</code></td></tr>"
+            for place, record in enumerate(self.records)
         )
+        rest = len(self.records) - _SHOWN
+        more = f'<p class="mlopskit-more mlopskit-folded">and {rest} more in run.json</p>' if rest > 0 else ""
         head = f"<tr><th scope='col'{left}>artefact</th><th scope='col'{left}>content digest</th></tr>"
-        return f"<table class='mlopskit-table'><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        return f"<table class='mlopskit-table'><thead>{head}</thead><tbody>{rows}</tbody></table>{more}"
 
     @staticmethod
     def _digest(record: Record) -> str:

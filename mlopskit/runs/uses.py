@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,15 +47,16 @@ def count_use(run: Run, name: str, *, question: str) -> int:
     if found is None:
         raise RunError.from_missing_artefact(name, [f"{phase}/{file}" for file in sorted(records)])
     path = run.project / "runs" / FILE
-    earlier = dict.fromkeys(_questions(path, found.digest))
-    if question in earlier:
-        return list(earlier).index(question)
     line = {
         "rows": found.digest, "question": question, "of": name, "phase": run.phase, "run": run.folder.name,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
-    _append(path, json.dumps(line, ensure_ascii=False) + "\n")
-    return len(earlier)
+    with _opened(path) as handle:
+        earlier = dict.fromkeys(_questions(path, found.digest))
+        if question in earlier:
+            return list(earlier).index(question)
+        os.write(handle, (json.dumps(line, ensure_ascii=False) + "\n").encode())
+        return len(earlier)
 
 
 def _questions(path: Path, rows: str) -> list[str]:
@@ -71,10 +74,16 @@ def _questions(path: Path, rows: str) -> list[str]:
     return found
 
 
-def _append(path: Path, line: str) -> None:
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """Open the ledger to append to, locked where that can be: of two who ask at once one is second."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(handle, line.encode())  # one call, so that two runs at once cannot mix their lines
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
     finally:
         os.close(handle)

@@ -28,13 +28,20 @@ def words(values: pd.Series[Any]) -> tuple[list[str], Ints]:
     else:
         codes, index = pd.factorize(values)
         uniques = pd.Series(index)
-    spelt = [*uniques.astype("str").tolist(), MISSING]
+    spelt = [*_in_words(uniques), MISSING]
     seen = np.bincount(codes.astype(np.int64) + 1, minlength=len(spelt))
     present = [spelt[-1 if place == 0 else place - 1] for place in np.flatnonzero(seen)]
     labels = sorted(set(present))
     place = {label: position for position, label in enumerate(labels)}
     lookup = np.array([place.get(label, 0) for label in (spelt[-1], *spelt[:-1])], dtype=np.int64)
     return labels, lookup[codes.astype(np.int64) + 1]
+
+
+def _in_words(values: pd.Series[Any]) -> list[str]:
+    """Each value by itself: pandas writes the time of a day at midnight or not as the others of a column have one."""
+    if not pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return values.astype("str").tolist()
+    return [str(value).removesuffix(" 00:00:00") for value in values]
 
 
 def combine(parts: Sequence[tuple[Sequence[str], Ints]], rows: int) -> tuple[Ints, list[Ints]]:

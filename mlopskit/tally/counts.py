@@ -22,11 +22,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlopskit.errors import DataError, listing
+from mlopskit.errors import DataError, listing, nearest
 from mlopskit.tally.entries import EXACT_COLUMNS, SCORE_COLUMNS, add_up, empty, merged_exact, thinned
 from mlopskit.tally.grouping import Grouping
 from mlopskit.tally.scores import ScoreBins
 
+TASKS = ("binary", "multiclass", "regression")
 SUMS = ("n", "absolute", "error", "squared", "mean", "spread")
 """Regression, by cell and block: rows, Σ|e|, Σe, Σe², mean of y, Σ(y − mean)²; e is prediction minus actual."""
 WEIGHTED_SUMS = (*SUMS, "rows", "squares")
@@ -107,7 +108,7 @@ class Tally:
         ----------
         table : DataFrame, path of a Parquet file, Arrow table or stream, or any engine that narwhals speaks
             A file is read in portions, so it may be larger than memory; see `mlopskit.tally.sources`.
-        columns : sequence of str
+        columns : sequence of str, or str
             Columns whose combinations are the cells.
         task : str
             ``binary``, ``multiclass`` or ``regression``.
@@ -128,11 +129,14 @@ class Tally:
         Raises
         ------
         DataError
-            When a column is absent, a class index is not below `classes`, a label or score is missing, or a weight is
-            no number from 0.
+            When the task is unknown, a column is absent, a class is no index from 0 below `classes`, a label or score
+            is missing, or a weight is no number from 0.
         """
         from mlopskit.tally.reader import Reader, read
 
+        if task not in TASKS:
+            raise DataError(f"Unknown task {task!r}{nearest(str(task), TASKS)}; there are {listing(TASKS)}.")
+        columns = (columns,) if isinstance(columns, str) else columns
         names = (y_true, y_pred, y_score)
         return read(Reader(task, classes, tuple(columns), grouping, names, unit, weight, score_bins), table)
 
@@ -169,6 +173,8 @@ class Tally:
         return _regroup(self, keys, list(columns))
 
     def __add__(self, other: Tally) -> Tally:
+        if not isinstance(other, Tally):
+            return NotImplemented
         _refuse_different(self, other)
         if self.classes != other.classes:
             raise DataError(
@@ -194,7 +200,13 @@ class Tally:
 
     @classmethod
     def load(cls, path: str | Path) -> Tally:
-        """Read a tally written by `save`."""
+        """Read a tally written by `save`.
+
+        Raises
+        ------
+        DataError
+            When there is no such file, or it is no tally.
+        """
         from mlopskit.tally.store import load
 
         return load(Path(path))

@@ -8,7 +8,7 @@ be added.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from mlopskit.errors import DataError, listing, nearest
-from mlopskit.tally.sources import frames
+from mlopskit.tally.arrow import in_reach
+from mlopskit.tally.sources import column_names, frames
 from mlopskit.tally.summaries import Numbers, Words, summarise
 
 MISSING = "missing"
@@ -121,7 +122,8 @@ class Grouping:
             that do not rise or no numbers to cut.
         """
         names = list(dict.fromkeys(columns))
-        found = summarise(frames(frame, names), names, _column, _kind, _numbers)
+        portions = known_columns(frames(frame, names), names, frame)
+        found = summarise(portions, names, _column, _kind, _numbers)
         given = dict(edges or {})
         return cls(tuple(_fitted(name, *found[name], bins, max_groups, given.get(name)) for name in names))
 
@@ -169,12 +171,22 @@ class Grouping:
         )
 
 
+def known_columns(portions: Iterator[pd.DataFrame], names: Sequence[str], table: Any) -> Iterator[pd.DataFrame]:
+    """Hand portions on, and refuse the first one that lacks a column, saying which ones the whole table has."""
+    for place, frame in enumerate(portions):
+        absent = [name for name in names if name not in frame.columns] if not place else []
+        if absent:
+            raise _no_column(absent[0], column_names(table) or [str(column) for column in frame.columns])
+        yield frame
+
+
+def _no_column(name: str, known: Sequence[str]) -> DataError:
+    return DataError(f"There is no column {name!r} to group by{nearest(str(name), known)}; there are {listing(known)}.")
+
+
 def _column(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
     if name not in frame.columns:
-        known = [str(column) for column in frame.columns]
-        raise DataError(
-            f"There is no column {name!r} to group by{nearest(str(name), known)}; there are {listing(known)}."
-        )
+        raise _no_column(name, [str(column) for column in frame.columns])
     found = frame[name]
     if isinstance(found, pd.DataFrame):
         raise DataError(f"Column {name!r} occurs {found.shape[1]} times, so grouping by it is ambiguous; rename one.")
@@ -211,7 +223,7 @@ def _kind(values: pd.Series[Any]) -> str:
 def _numbers(values: pd.Series[Any]) -> np.ndarray:
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         naive = values.dt.tz_convert("UTC").dt.tz_localize(None) if getattr(values.dt, "tz", None) else values
-        return naive.to_numpy("datetime64[ns]").astype(np.int64).astype(float)
+        return in_reach(naive.to_numpy()).astype(np.int64).astype(float)
     return np.asarray(pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan))
 
 

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlopskit.errors import DataError, listing
+from mlopskit.errors import DataError, listing, nearest
 from mlopskit.intervals import BLOCKS
 from mlopskit.tally.coding import combine, words
 from mlopskit.tally.counts import SUMS, WEIGHTED_SUMS, Tally
 from mlopskit.tally.entries import bin_rows, exact_rows, needs_exact
 from mlopskit.tally.grouping import Grouping
 from mlopskit.tally.scores import ScoreBins
-from mlopskit.tally.sources import frames, reads_once
+from mlopskit.tally.sources import column_names, frames, reads_once
 
 Ints = npt.NDArray[np.int64]
 ROW = "_row"
+_NOBODY = np.iinfo(np.int64).min
+"""The unit of rows whose unit, a whole number otherwise, is missing."""
+
+
+_HELD = 64
+"""Of so many ids, a power of two, one is held, to be known again in a later portion."""
 
 
 def read(reader: Reader, table: Any) -> Tally:
@@ -29,13 +35,17 @@ def read(reader: Reader, table: Any) -> Tally:
 
     For that the table is read a second time, unless it is a stream that cannot be.
     """
-    total, coded = None, None
+    total, coded, repeats = None, None, Repeats()
     for frame in frames(table, reader.needed):
+        reader.check(frame, table)
+        if reader.unit is None and ROW in frame.columns:
+            repeats.add(frame[ROW])
         coded = reader.encode(frame)
         part = reader.count(coded)
-        total = part if total is None else total + part
+        total = part if total is None else _sum(total, part)
         alone = total is part
     assert total is not None  # noqa: S101
+    repeats.warn()
     coarse = needs_exact(total)
     if not coarse.any() or not coded:
         return total
@@ -45,16 +55,37 @@ def read(reader: Reader, table: Any) -> Tally:
     return exact_rows(total, parts, coarse)
 
 
+def _sum(first: Tally, second: Tally) -> Tally:
+    """Add portions; where classes were not named, each portion knows those up to its own highest."""
+    classes = max(first.classes, second.classes)
+    return _grown(first, classes) + _grown(second, classes)
+
+
+def _grown(tally: Tally, classes: int) -> Tally:
+    more = classes - tally.classes
+    if not more:
+        return tally
+    wider = [(0, 0), (0, 0), (0, more), (0, more)]
+    weights = np.pad(tally.weights, [*wider, (0, 0)]) if tally.weighted else np.zeros((0, 1, classes, classes, 2))
+    return replace(tally, classes=classes, counts=np.pad(tally.counts, wider), weights=weights)
+
+
 def block_of(units: pd.Series[Any]) -> Ints:
     """Return the block of each unit, (n,) in 0…63: the same for equal units, in every table and on every machine.
 
-    Whole numbers count as such where missing values have made them floats; units that are missing are one unit.
+    Whole numbers count as such where missing values have made them floats or objects; units that are missing are one
+    unit.
     """
-    if pd.api.types.is_float_dtype(units.dtype):
+    if units.dtype == object and pd.api.types.infer_dtype(units, skipna=True) == "integer":
+        units = units.astype("Int64")
+    if isinstance(units.dtype, pd.api.extensions.ExtensionDtype) and pd.api.types.is_integer_dtype(units.dtype):
+        if units.isna().any():
+            units = pd.Series(units.to_numpy(np.int64, na_value=_NOBODY))
+    elif pd.api.types.is_float_dtype(units.dtype):
         values = units.to_numpy(float, na_value=np.nan)
         missing = np.isnan(values)
         if np.array_equal(values[~missing], np.round(values[~missing])) and (np.abs(values[~missing]) < 2**53).all():
-            units = pd.Series(np.where(missing, np.iinfo(np.int64).min, np.nan_to_num(values)).astype(np.int64))
+            units = pd.Series(np.where(missing, _NOBODY, np.nan_to_num(values)).astype(np.int64))
     return np.asarray(pd.util.hash_pandas_object(units, index=False).to_numpy() % np.uint64(BLOCKS)).astype(np.int64)
 
 
@@ -119,20 +150,23 @@ class Reader:
         """Whether classification counts are kept by block."""
         return self.unit is not None or self.weight is not None
 
-    def encode(self, frame: pd.DataFrame) -> Coded:
-        """Turn one portion into numbers."""
+    def check(self, frame: pd.DataFrame, table: Any) -> None:
+        """Refuse a portion that lacks a column, saying which ones its table has."""
         needed = [*self.columns, *self.names[:2], *(name for name in (self.unit, self.weight) if name)]
         absent = [name for name in needed if name not in frame.columns]
         if absent:
-            raise DataError(f"The table has no column {listing(absent)}; it has {listing(map(str, frame.columns))}.")
+            known = column_names(table) or [str(name) for name in frame.columns]
+            near = nearest(absent[0], known)
+            raise DataError(f"The table has no column {listing(absent)}{near}; it has {listing(known)}.")
+
+    def encode(self, frame: pd.DataFrame) -> Coded:
+        """Turn one portion into numbers."""
         cell, cells = self._cells(frame)
-        kind: Any = float if self.task == "regression" else np.int64
-        actual, predicted = (_complete(frame[name]).to_numpy(kind) for name in self.names[:2])
+        actual, predicted = (_labels(_complete(frame[name]), self.task) for name in self.names[:2])
         scored = self.task == "binary" and self.names[2] in frame.columns
-        score = _complete(frame[self.names[2]]).to_numpy(float) if scored else None
+        score = _probabilities(_complete(frame[self.names[2]])) if scored else None
         weight = None if self.weight is None else _weights(frame[self.weight])
         block = self._blocks(frame) if self.blocked or self.task == "regression" else None
-        _warn_of_repeats(frame, self.unit)
         return Coded(cell, cells, block, actual, predicted, score, weight)
 
     def count(self, rows: Coded) -> Tally:
@@ -207,6 +241,30 @@ def _complete(values: pd.Series[Any]) -> pd.Series[Any]:
     return values
 
 
+def _probabilities(values: pd.Series[Any]) -> npt.NDArray[np.float64]:
+    found = values.to_numpy(float)
+    if found.size and not (found.min() >= 0 and found.max() <= 1):
+        raise DataError(f"Column {values.name!r} holds scores below 0 or above 1; a tally counts probabilities.")
+    return np.asarray(found)
+
+
+def _labels(values: pd.Series[Any], task: str) -> npt.NDArray[Any]:
+    """Class indices, or the numbers of a regression."""
+    kind: Any = float if task == "regression" else np.int64
+    try:
+        found = values.to_numpy(kind)
+        whole = task == "regression" or values.dtype.kind != "f" or bool((found == values.to_numpy()).all())
+    except (TypeError, ValueError):
+        whole = False
+    if not whole:
+        needed = "numbers" if task == "regression" else "class indices from 0"
+        raise DataError(
+            f"Column {values.name!r} holds {listing(values.unique(), limit=3)}; a {task} tally needs {needed}. Map its "
+            "values first, or name other columns as y_true and y_pred."
+        )
+    return np.asarray(found)
+
+
 def _weights(values: pd.Series[Any]) -> npt.NDArray[np.float64]:
     weight = values.to_numpy(float, na_value=np.nan)
     if not np.isfinite(weight).all() or (weight < 0).any():
@@ -214,15 +272,28 @@ def _weights(values: pd.Series[Any]) -> npt.NDArray[np.float64]:
     return np.asarray(weight)
 
 
-def _warn_of_repeats(frame: pd.DataFrame, unit: str | None) -> None:
-    """Warn of row ids that repeat within a portion, where nothing says what belongs together."""
-    if unit is not None or ROW not in frame.columns:
-        return
-    ids = frame[ROW].to_numpy()
-    repeats = 0 if (ids[1:] > ids[:-1]).all() else len(ids) - frame[ROW].nunique()
-    if repeats:
-        warnings.warn(
-            f"{repeats:,} rows repeat the id of another, so they are not independent and intervals are too narrow; "
-            "name what belongs together ([data] group, or unit).",
-            stacklevel=2,
-        )
+class Repeats:
+    """Rows whose id came before: within a portion all, across portions those of one id in 64, so that few are held."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self._seen: set[int] = set()
+
+    def add(self, ids: pd.Series[Any]) -> None:
+        """Take the ids of one portion."""
+        values = ids.to_numpy()
+        within = 0 if (values[1:] > values[:-1]).all() else len(ids) - ids.nunique()
+        whole = values.dtype.kind in "iu"
+        numbers = values if whole else pd.util.hash_pandas_object(ids, index=False).to_numpy()
+        some = set(numbers[numbers & numbers.dtype.type(_HELD - 1) == 0].tolist())
+        self.times += within + len(some & self._seen)
+        self._seen |= some
+
+    def warn(self) -> None:
+        """Warn where there were any: nothing says what belongs together."""
+        if self.times:
+            warnings.warn(
+                f"{self.times:,} rows or more repeat the id of another, so they are not independent and intervals are "
+                "too narrow; name what belongs together ([data] group, or unit).",
+                stacklevel=3,
+            )

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from mlopskit.intervals import auc_interval
+from mlopskit.intervals import auc_interval, welch_freedom
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,7 +43,8 @@ class ScoreBins:
         [0, 0, 2, 3, 3]
         """
         with np.errstate(divide="ignore"):
-            place = (special.logit(np.asarray(scores, dtype=float)) + self.limit) * (self.bins / (2 * self.limit))
+            inside = np.clip(np.asarray(scores, dtype=float), 0.0, 1.0)  # what is beyond keeps its order
+            place = (special.logit(inside) + self.limit) * (self.bins / (2 * self.limit))
         return np.asarray(np.clip(np.nan_to_num(place, nan=0.0), 0, self.bins - 1), dtype=np.int64)
 
     def edges(self) -> Floats:
@@ -52,7 +53,7 @@ class ScoreBins:
 
 
 def auc_from_bins(negative: npt.ArrayLike, positive: npt.ArrayLike, *, confidence: float = 0.95) -> dict[str, Floats]:
-    """Area under the ROC curve of each group with DeLong's interval on the logit scale.
+    """Area under the ROC curve of each group with DeLong's interval on the logit scale, with t.
 
     Parameters
     ----------
@@ -77,11 +78,12 @@ def auc_from_bins(negative: npt.ArrayLike, positive: npt.ArrayLike, *, confidenc
         beaten = (np.cumsum(n_b, axis=1) - n_b / 2) / n[:, None]
         outranked = 1 - (np.cumsum(p_b, axis=1) - p_b / 2) / p[:, None]
         auc = (p_b * beaten).sum(axis=1) / p
-        variance = _spread(p_b, beaten, auc, p) + _spread(n_b, outranked, auc, n)
+        parts = np.stack([_spread(p_b, beaten, auc, p), _spread(n_b, outranked, auc, n)], axis=1)
         bound = (p_b * n_b).sum(axis=1) / (2 * p * n)
+    freedom = welch_freedom(parts, np.stack([p, n], axis=1))
     ends = [
-        auc_interval(float(a), float(v), pairs=int(min(k, m)), confidence=confidence)
-        for a, v, k, m in zip(auc, variance, p, n, strict=True)
+        auc_interval(float(a), float(v), pairs=int(min(k, m)), confidence=confidence, freedom=float(f))
+        for a, v, k, m, f in zip(auc, parts.sum(axis=1), p, n, freedom, strict=True)
     ]
     low, high = np.array(ends, dtype=float).reshape(-1, 2).T
     return {"value": auc, "low": low, "high": high, "bound": bound}

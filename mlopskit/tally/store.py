@@ -44,11 +44,17 @@ def load(path: Path) -> Tally:
     Raises
     ------
     DataError
-        When the Parquet file was not written by `save`.
+        When there is no such file, or it was not written by `save`.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise DataError(f"There is no file {path}; write one with Tally.save.") from None
+    except pa.ArrowInvalid:
+        raise DataError(f"{path.name} is no Parquet file; write one with Tally.save.") from None
     raw = (table.schema.metadata or {}).get(_KEY)
     if raw is None:
         raise DataError(f"{path.name} is a Parquet file but no tally; write one with Tally.save.")

@@ -12,7 +12,8 @@
   });
 
   // The contents list follows the reading; on a narrow page it is folded away.
-  const links = new Map(all(".contents a").map((link) => [link.hash.slice(1), link]));
+  const named = (hash) => { try { return decodeURIComponent(hash.slice(1)); } catch { return ""; /* nothing is named so */ } };
+  const links = new Map(all(".contents a").map((link) => [named(link.hash), link]));
   const parts = all("[data-spy]");
   const follow = () => {
     const reached = parts.filter((part) => part.getBoundingClientRect().top <= innerHeight / 3).pop() || parts[0];
@@ -32,6 +33,15 @@
   all(".contents a").forEach((link) => link.addEventListener("click", () => {
     if (!matchMedia("(min-width: 70rem)").matches) contents.open = false;
   }));
+
+  // Where a drawing is wider than the page, the keyboard reaches and scrolls it.
+  const narrow = matchMedia("(max-width: 40rem)");
+  const reach = () => all(".cell figure.mlopskit-chart").forEach((figure) => {
+    if (narrow.matches) { figure.tabIndex = 0; figure.setAttribute("aria-label", "drawing"); }
+    else { figure.removeAttribute("tabindex"); figure.removeAttribute("aria-label"); }
+  });
+  narrow.addEventListener("change", reach);
+  reach();
 
   // Tables: sort by a heading, copy as CSV.
   const textOf = (cell) => {
@@ -109,7 +119,7 @@
 
   // A link into a folded place unfolds it, one to a row that is not shown shows it; paper shows what explains.
   const unfold = () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = document.getElementById(named(location.hash));
     const table = target && target.closest("table");
     if (table && rest.has(table) && (target.hidden || target.classList.contains("beyond"))) {
       target.hidden = false;

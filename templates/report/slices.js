@@ -9,8 +9,8 @@
   const names = data.names, places = names.map((_, place) => place);
   const flags = (list) => { const set = new Set(list); return (place) => set.has(place); };
   const isConfirmed = flags(data.confirmed), isDeclared = flags(data.declared);
-  const words = names.map(plain), bounded = names.map((name) => AND + name);
-  const conditions = names.map((name) => name.split(AND));
+  const words = names.map(plain);
+  const conditions = names.map((name, place) => data.apart[place] || name.split(AND));  // a value may hold " and " too
   const percent = (share) => (share === null ? "–" : `${(100 * share).toFixed(1)} %`);
 
   // A measure as columns, one place a slice: the figure, its interval, the rows behind it, and what it is held against.
@@ -28,10 +28,11 @@
       if (grouped) at.forEach((place, i) => { between[place] = [measure.low[i], measure.high[i]]; });
     }
     const beside = measure.rest || places.map(() => measure.all ?? null);
+    const guess = (measure.guess && grouped ? spread(at, measure.guess) : measure.guess) || places.map(() => null);
     const share = n.map((rows) => (rows !== null && total ? rows / total : null));
     const seen = [...value, ...beside, ...between.flat()].filter((item) => item !== null);
     const low = Math.min(0, ...seen), high = Math.max(...seen, low + 1e-9);
-    return { ...measure, n, share, value, between, beside, low, high, against: measure.rest ? "all other rows" : "all rows" };
+    return { ...measure, n, share, value, between, beside, guess, low, high, against: measure.rest ? "all other rows" : "all rows" };
   };
   const kept = new Map();
   const measureOf = (number) => {
@@ -55,9 +56,9 @@
   };
   const fitting = (m) => {
     const asked = plain(controls.text.value).split(/\s+/).filter(Boolean), least = Number(controls.rows.value) || 0;
-    const column = controls.column.value && `${AND}${controls.column.value} = `;
+    const column = controls.column.value && `${controls.column.value} = `;
     return places.filter((place) => (!controls.confirmed.checked || isConfirmed(place))
-      && (m.n[place] === null || m.n[place] >= least) && (!column || bounded[place].includes(column))
+      && (m.n[place] === null || m.n[place] >= least) && (!column || conditions[place].some((item) => item.startsWith(column)))
       && asked.every((word) => words[place].includes(word)));
   };
   const sorted = (list, m) => {
@@ -109,13 +110,14 @@
     const pick = el("button", { type: "button", class: "pick", "aria-pressed": String(place === chosen), "data-place": place }, names[place]);
     return el("tr", {}, el("th", { scope: "row" }, pick),
       el("td", { class: "num", "data-unit": "n =" }, m.n[place] === null ? "–" : count(m.n[place]), el("span", { class: "reason" }, percent(m.share[place]))),
-      el("td", { class: "num" }, figure(m.value[place]), el("span", { class: "reason" }, between(m, place))),
+      el("td", { class: "num" }, figure(m.value[place]), el("span", { class: "reason" }, between(m, place)),
+        m.guess[place] === null ? null : el("span", { class: "reason" }, `guess ${figure(m.guess[place])}`)),
       el("td", { class: "scale" }, interval(m, place)),
       el("td", { class: "num far" }, figure(m.beside[place])),
       el("td", { class: "num far" }, chance(data.p[place])), el("td", {}, shortStatus(place)));
   };
   const texts = (m, place) => [names[place], m.n[place] === null ? "" : String(m.n[place]), m.share[place] === null ? "" : String(m.share[place]),
-    ...[m.value[place], ...m.between[place], m.beside[place], data.p[place]].map((value) => (value === null ? "" : String(value))), status(place)];
+    ...[m.value[place], ...m.between[place], m.guess[place], m.beside[place], data.p[place]].map((value) => (value === null ? "" : String(value))), status(place)];
 
   // What there is to say of one slice.
   const sentences = (m, place) => {
@@ -125,7 +127,7 @@
       const rows = `${count(m.n[place])} ${m.rows}${m.share[place] === null ? "" : `, ${percent(m.share[place])} of them`}`;
       const sure = low === null ? "" : ` (${figure(low)} to ${figure(high)})`;
       const times = beside > 0 && value >= 0 ? `, ${(value / beside).toFixed(2)} times as much` : "";
-      said.push(`${m.name[0].toUpperCase()}${m.name.slice(1)} ${figure(value)}${sure} on ${rows}${beside === null ? "" : `; ${m.against}: ${figure(beside)}${times}`}.`);
+      said.push(`${m.name[0].toUpperCase()}${m.name.slice(1)} ${figure(value)}${sure} on ${rows}${beside === null ? "" : `; ${m.against}: ${figure(beside)}${times}`}${m.guess[place] === null ? "" : `; ${data.guess}: ${figure(m.guess[place])}`}.`);
     }
     const told = {
       confirmed: `Confirmed on test rows: worse than the rows outside it (p, adjusted ${chance(data.p[place])}).`,
@@ -181,8 +183,8 @@
   });
   const describe = () => {
     const m = current();
-    const line = m.between.some(([low]) => low !== null) ? "; bar: its 95 % interval" : "; it has no interval here";
-    legend.textContent = `Dot: ${m.name} of the slice${line}; upright line: ${m.against}. Red is confirmed on test rows.`;
+    const line = m.between.some(([low]) => low !== null) ? `; bar: its 95 % interval (${m.k ? "Wilson" : "as in the table of groups"})` : "; it has no interval here";
+    legend.textContent = `Dot: ${m.name} of the slice${line}; upright line: ${m.against}.${m.guess.some((item) => item !== null) ? ` Guess: the ${data.guess} on the same rows.` : ""} Red is confirmed on test rows.`;
   };
   controls.measure.addEventListener("change", () => {
     falls = Boolean(current().down);
@@ -194,7 +196,7 @@
   Object.values(controls).forEach((control) => control.addEventListener("input", changed));
   ["measure", "order"].forEach((name) => controls[name].addEventListener("change", changed));
 
-  const head = ["slice", "rows", "share of rows", "figure", "low", "high", "held against", "p, adjusted", "status"];
+  const head = ["slice", "rows", "share of rows", "figure", "low", "high", data.guess, "held against", "p, adjusted", "status"];
   part.querySelector(".gist").after(
     el("div", { class: "choices", role: "group", "aria-label": "Choose among the slices" },
       labelled("Search", controls.text), labelled("Column", controls.column), labelled("Figure", controls.measure),

@@ -5,14 +5,16 @@
   const part = document.getElementById("explore-thresholds");
   if (!part) return;
   const data = JSON.parse(part.querySelector("script").textContent);
-  const { groups, steps, own } = data, rates = Object.entries(data.rates), last = steps.length - 1;
+  const rates = Object.entries(data.rates);
+  const ALIKE = ["selection_rate", "recall", "false_positive_rate"];  // a guess has the same of each group
+  let column, groups, steps, own, top, step;  // of the column chosen, and the place of the threshold in its steps
   const inks = (group) => (group ? `var(--series-${(group - 1) % 6 + 1})` : "currentColor");
   const dashes = (group) => (group ? [null, "6 3", "2 3", "9 3 2 3"][Math.floor((group - 1) / 6) % 4] : null);
 
   // What a rate counts and what it is a share of.
   const counted = (rate, group, step) => {
-    const hits = data.hits[group][step], alarms = data.alarms[group][step];
-    const positives = data.positives[group], negatives = data.negatives[group];
+    const hits = column.hits[group][step], alarms = column.alarms[group][step];
+    const positives = column.positives[group], negatives = column.negatives[group];
     return {
       selection_rate: [hits + alarms, positives + negatives], recall: [hits, positives], false_positive_rate: [alarms, negatives],
       precision: [hits, hits + alarms], accuracy: [hits + negatives - alarms, positives + negatives],
@@ -27,9 +29,9 @@
     return [by((b, a) => b < a), by((b, a) => b > a)];
   };
 
-  let step = own ?? steps.reduce((best, value, place) => (Math.abs(value - 0.5) < Math.abs(steps[best] - 0.5) ? place : best), 0);
-  const slider = el("input", { type: "range", min: 0, max: last, step: 1, value: step, autocomplete: "off" });
-  const rateOf = choice(rates);
+  const nearest = (wanted) => steps.reduce((best, value, place) => (Math.abs(value - wanted) < Math.abs(steps[best] - wanted) ? place : best), 0);
+  const slider = el("input", { type: "range", min: 0, step: 1, autocomplete: "off" });
+  const columnOf = choice(data.columns.map(({ name }, place) => [place, name])), rateOf = choice(rates);
   rateOf.value = "recall";
   const back = el("button", { type: "button" }, "The model’s own");
   const shown = el("output", { class: "amount" }), words = el("p", { class: "fits", role: "status" }), against = el("p", { class: "against" });
@@ -44,17 +46,18 @@
     const found = ends(rate, step);
     if (found) {
       const [low, high] = found;
-      said += fill(data.between, { low: figure(share(rate, low, step)), high: figure(share(rate, high, step)), column: data.column, lowest: groups[low], highest: groups[high] });
+      said += fill(data.between, { low: figure(share(rate, low, step)), high: figure(share(rate, high, step)), column: column.name, lowest: groups[low], highest: groups[high] });
       said += `: a difference of ${figure(share(rate, high, step) - share(rate, low, step))}`;
     }
-    return `${said}.`;
+    const guess = data.guess !== null && ALIKE.includes(rate) ? ` ${fill(data.guessWords, { rate: data.rates[rate], guess: data.guess })}` : "";
+    return `${said}.${guess}`;
   };
   const compared = () => {
     if (own === null || step === own) return "";
-    const found = data.hits[0][step] - data.hits[0][own], alarms = data.alarms[0][step] - data.alarms[0][own];
+    const found = column.hits[0][step] - column.hits[0][own], alarms = column.alarms[0][step] - column.alarms[0][own];
     const called = data.positive ? `“${data.positive}”` : "positive";
     return `Against the model’s own threshold of ${steps[own].toFixed(4)}, ${count(Math.abs(found + alarms))} ${found + alarms < 0 ? "fewer" : "more"} `
-      + `of ${count(data.positives[0] + data.negatives[0])} rows are called ${called}: ${count(Math.abs(found))} that are and ${count(Math.abs(alarms))} that are not.`;
+      + `of ${count(column.positives[0] + column.negatives[0])} rows are called ${called}: ${count(Math.abs(found))} that are and ${count(Math.abs(alarms))} that are not.`;
   };
   const cell = (rate, group) => {
     const [k, n] = counted(rate, group, step);
@@ -70,8 +73,10 @@
   };
 
   // The chosen rate of each group over all thresholds, with marks at this one and at the model's own.
-  const called = steps.filter((_, place) => data.hits[0][place] + data.alarms[0][place] > 0);
-  const top = Math.min(1, (called.at(-1) || 1) * 1.02 > 0.5 ? 1 : (called.at(-1) || 1) * 1.02);
+  const reach = () => {
+    const called = steps.filter((_, place) => column.hits[0][place] + column.alarms[0][place] > 0), end = (called.at(-1) || 1) * 1.02;
+    return end > 0.5 ? 1 : end;
+  };
   const picture = (rate) => {
     const width = Math.max(260, Math.min(drawing.clientWidth || 640, 760)), wide = width >= 560;
     const left = 34, right = width - (wide ? 190 : 10), bottom = 232;
@@ -102,15 +107,26 @@
         text(`${name} ${figure(at)}`, { x: right + 30, y: before + 4 })];
     }) : [];
     const made = draw("svg", { viewBox: `0 0 ${width} 266`, width, height: 266, role: "img" }, draw("title", {}, sentence(rate)),
-      ...ticks, text(`threshold on the score (n = ${count(data.positives[0] + data.negatives[0])} test rows)`, { x: (left + right) / 2, y: bottom + 32, "text-anchor": "middle" }),
+      ...ticks, text(`threshold on the score (n = ${count(column.positives[0] + column.negatives[0])} test rows)`, { x: (left + right) / 2, y: bottom + 32, "text-anchor": "middle" }),
       ...groups.map((_, group) => line(group)).reverse(), ...marks,
       draw("path", { d: `M${x(steps[step])} 10V${bottom}`, stroke: "currentColor" }), ...dots, ...named);
     made.addEventListener("pointerdown", (event) => {
-      const box = made.getBoundingClientRect(), wanted = ((event.clientX - box.left) / box.width * width - left) / (right - left) * top;
-      step = steps.reduce((best, value, place) => (Math.abs(value - wanted) < Math.abs(steps[best] - wanted) ? place : best), 0);
+      const box = made.getBoundingClientRect();
+      step = nearest(((event.clientX - box.left) / box.width * width - left) / (right - left) * top);
       show();
     });
     return made;
+  };
+  const heading = el("th", { scope: "col" });
+  const take = (place) => {  // another column keeps the threshold, as near as it has it
+    const at = column ? steps[step] : 0.5, atOwn = !column || step === own;
+    column = data.columns[place];
+    ({ groups, steps, own } = column);
+    step = atOwn && own !== null ? own : nearest(at);
+    top = reach();
+    slider.max = steps.length - 1;
+    heading.textContent = column.name;
+    back.hidden = own === null;
   };
   const show = () => {
     const rate = rateOf.value;
@@ -121,19 +137,22 @@
     words.textContent = sentence(rate);
     against.textContent = compared();
     body.replaceChildren(...groups.map((name, group) => el("tr", {}, el("th", { scope: "row" }, sample(group), ` ${name} `,
-      el("span", { class: "reason" }, `n = ${count(data.positives[group] + data.negatives[group])}`)), ...rates.map(([key]) => cell(key, group)))));
+      el("span", { class: "reason" }, `n = ${count(column.positives[group] + column.negatives[group])}`)), ...rates.map(([key]) => cell(key, group)))));
     gaps.replaceChildren(el("tr", {}, el("th", { scope: "row" }, "largest difference"), ...rates.map(([key]) => gap(key))));
     drawing.replaceChildren(picture(rate));
   };
   slider.addEventListener("input", () => { step = Number(slider.value); show(); });
+  columnOf.addEventListener("change", () => { take(Number(columnOf.value)); show(); });
   rateOf.addEventListener("change", show);
   back.addEventListener("click", () => { step = own; show(); slider.focus(); });
-  const table = el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, data.column), ...rates.map(([, name]) => el("th", { scope: "col", class: "num" }, name)))), body, gaps);
+  const table = el("table", {}, el("thead", {}, el("tr", {}, heading, ...rates.map(([, name]) => el("th", { scope: "col", class: "num" }, name)))), body, gaps);
   part.querySelector(".gist").after(
     el("div", { class: "choices", role: "group", "aria-label": "Choose a threshold" },
-      el("label", { class: "slide" }, el("span", {}, "Threshold ", shown), slider), labelled("Rate drawn", rateOf), own === null ? null : back),
+      el("label", { class: "slide" }, el("span", {}, "Threshold ", shown), slider),
+      data.columns.length > 1 ? labelled("Groups of", columnOf) : null, labelled("Rate drawn", rateOf), back),
     words, against, drawing, el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Rates by group at this threshold" }, table),
     el("p", { class: "mlopskit-more" }, "In small: 95 % interval (Wilson). Dashed in the drawing: the model’s own threshold."));
+  take(0);
   show();
   let width = drawing.clientWidth;
   new ResizeObserver(() => { if (drawing.clientWidth && drawing.clientWidth !== width) { width = drawing.clientWidth; show(); } }).observe(drawing);

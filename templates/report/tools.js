@@ -31,15 +31,18 @@ const page = (() => {
 
   const copied = async (text) => {
     try { await navigator.clipboard.writeText(text); return true; } catch { /* a page from disk may not */ }
-    const area = document.createElement("textarea");
+    const area = document.createElement("textarea"), had = document.activeElement;
     area.value = text;
     document.body.append(area);
     area.select();
     const done = document.execCommand("copy");
     area.remove();
+    had.focus({ preventScroll: true });
     return done;
   };
-  const csv = (rows) => rows.map((row) => row.map((text) => `"${text.replace(/"/g, '""')}"`).join(",")).join("\r\n");
+  // A spreadsheet would run a text that begins like a formula; a signed number, its interval beside it, is none.
+  const harmless = (text) => (/^[=+\-@\t\r]/.test(text) && !/^[+-]?[\d\s.,()%–\u2060to-]*$/.test(text) ? `'${text}` : text);
+  const csv = (rows) => rows.map((row) => row.map((text) => `"${harmless(text).replace(/"/g, '""')}"`).join(",")).join("\r\n");
   const copyButton = (rows) => {
     const button = el("button", { type: "button", class: "copy" }, "Copy as CSV");
     button.addEventListener("click", async () => {

@@ -44,7 +44,8 @@ const mlopskitCompare = (() => {
   const headline = (before, after, metrics, better) => {
     if (!before || !after || before[0] !== after[0]) return [];
     const named = (metrics || []).filter((row) => before[1] !== null && row[3] === before[1]);
-    return [differ(before[0], before.slice(1), after.slice(1), named.length === 1 ? better.get(named[0][2]) : undefined)];
+    const ways = [...new Set(named.map((row) => better.get(row[2])))];
+    return [differ(before[0], before.slice(1), after.slice(1), ways.length === 1 ? ways[0] : undefined)];
   };
 
   const criteria = (before, after) => {
@@ -128,7 +129,9 @@ const mlopskitCompare = (() => {
       ...figures(before, after, artefacts),
       method: before.testRows && before.testRows === after.testRows ? `${METHOD}; ${SAME_ROWS}` : METHOD,
     };
-    for (const name of ["parameters", "source", "environment", "distributions"]) found[name] = changes(mapOf(before[name]), mapOf(after[name]));
+    for (const name of ["parameters", "source", "environment", "distributions"]) {  // what a damaged manifest does not say is not known
+      found[name] = readable || name === "source" ? changes(mapOf(before[name]), mapOf(after[name])) : [];
+    }
     found.worsened = [
       ...found.phases.filter((item) => !ended(item.after)).map((item) => `phase ${item.name}: ${item.before} → ${item.after || "not there"}`),
       ...found.criteria.filter((item) => item.worse).map((item) => `criterion ${item.name}: ${item.before} → ${item.after}`),

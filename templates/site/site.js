@@ -37,7 +37,7 @@
     rows.forEach((row, place) => { row.hidden = !shown[place]; });
     dots.forEach((dot) => dot.classList.toggle("out", !shown[Number(dot.dataset.i)]));
     const count = shown.filter(Boolean).length;
-    get("count").textContent = count === rows.length ? `${count} runs` : `${count} of ${rows.length} runs`;
+    get("count").textContent = `${count === rows.length ? "" : `${count} of `}${rows.length} run${rows.length === 1 ? "" : "s"}`;
     get("nothing").hidden = count > 0;
   };
   let sorted = "";
@@ -48,7 +48,7 @@
     Object.entries(extra).forEach(([name, item]) => said.set(name, item));
     return `#${said}`;
   };
-  const keep = () => { const to = addressed(); history.replaceState(null, "", to === "#" ? "#" : to); };
+  const keep = () => history.replaceState(null, "", addressed());
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", () => { filter(); keep(); });
   form.addEventListener("reset", () => setTimeout(() => { filter(); keep(); }));
@@ -118,14 +118,23 @@
     const row = rowOf.get(name);
     if (!row) { reject(new Error(`There is no run ${name} on this site.`)); return; }
     const script = el("script", { src: row.querySelector("a").getAttribute("href").replace(/index\.html$/, "run.js") });
-    script.addEventListener("load", () => { loaded.set(name, handed); script.remove(); resolve(handed); });
-    script.addEventListener("error", () => { script.remove(); reject(new Error(`What there is to compare of ${name} cannot be loaded.`)); });
+    const ended = () => {  // a script that is cut or empty hands nothing over, and what another did is not this run's
+      const told = handed;
+      handed = null;
+      script.remove();
+      if (told === null) reject(new Error(`What there is to compare of ${name} cannot be loaded.`));
+      else { loaded.set(name, { ...told, name }); resolve(loaded.get(name)); }  // as the list has it: a name may be no text
+    };
+    script.addEventListener("load", ended);
+    script.addEventListener("error", ended);
     document.head.append(script);
   });
 
   const number = (item, signed) => {
     if (item === null || item === undefined) return "–";
-    const text = Math.abs(item).toFixed(4);
+    const size = Math.abs(item);
+    const text = size >= 1e12 || (size > 0 && size < 5e-5) ? size.toExponential(3)
+      : size >= 1e4 ? size.toLocaleString("en", { maximumFractionDigits: 0 }) : size.toFixed(4);
     return (item < 0 ? "-" : signed ? "+" : "") + text;
   };
   const short = (item) => {
@@ -148,7 +157,10 @@
     made.append(...children);
     return made;
   };
-  const mark = (one) => Number(one.toPrecision(3)).toString();
+  const mark = (one) => {
+    const text = Number(one.toPrecision(3)).toString();
+    return text.length > 8 ? one.toExponential(2) : text;
+  };
   const both = (item) => {
     const known = [...(item.before || []).slice(0, 3), ...(item.after || []).slice(0, 3)].filter((one) => one !== null);
     if (known.length < 2 || Math.max(...known) === Math.min(...known)) return "";
@@ -278,11 +290,12 @@
       if (was) (picked.length ? boxOf(picked[0]) : get("q")).focus();
       return;
     }
-    try {
-      const runs = [await load(before), await load(after)];
-      view(...runs);
-      document.title = `${before} and ${after} compared`;
-    } catch (error) { message(error.message); }
+    const asked = location.hash;
+    let runs = [], lost = "";
+    try { runs = [await load(before), await load(after)]; } catch (error) { lost = error.message; }
+    if (location.hash !== asked) return;  // what was asked for meanwhile is shown instead
+    if (lost) message(lost);
+    else { view(...runs); document.title = `${before} and ${after} compared`; }
     showPicks();
     scrollTo(0, 0);
     get("compared").querySelector("h1").focus();

@@ -33,6 +33,7 @@ def main() -> None:
         print(sites.measure(Path(folder) / "site", rounds=rounds, project=Path(folder) / "whole" / "ours"))  # noqa: T201
         print("\nExplorers in a report: an answer in Chromium")  # noqa: T201
         print(explorers.measure(Path(folder) / "explorers", rounds=rounds))  # noqa: T201
+        print(explorers.measure_thresholds(rounds=rounds))  # noqa: T201
         print("\nThe report of the income example, beside what others make to be passed on")  # noqa: T201
         print(pages.measure(Path(folder) / "pages", rounds=rounds, project=Path(folder) / "whole" / "ours"))  # noqa: T201
         print("\nSix notebooks that import pandas, scikit-learn, matplotlib and shap")  # noqa: T201

@@ -1,11 +1,18 @@
-"""The slice explorer in a report: how long an answer over 1,000 slices takes in Chromium, until it is laid out."""
+"""Explorers: how long an answer over 1,000 slices takes in a report, in Chromium, until it is laid out.
+
+And how long the threshold explorer of JupyterLab takes, which reads a tally, over more and more rows.
+"""
 
 from __future__ import annotations
 
 import runpy
 import statistics
+import time
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 SLICES = 1000
 TARGET = 50
@@ -67,6 +74,30 @@ def measure(folder: Path, *, rounds: int) -> str:
                 times.setdefault(name, []).extend(tab.evaluate(TIMED, list(action)))
             browser.close()
     return _table(times)
+
+
+def measure_thresholds(*, rounds: int) -> str:
+    """Return the table: of each number of rows the median and the slowest answer to a threshold, in the kernel."""
+    from mlopskit.explore.threshold_table import ThresholdTable
+    from mlopskit.explore.threshold_widget import ThresholdExplorer
+    from mlopskit.tally import Tally
+
+    lines = [f"{'explore.thresholds, target 100 ms':34} {'median':>9} {'slowest':>9}"]
+    for n in (10_000, 100_000, 1_000_000):
+        rng = np.random.default_rng(0)
+        score = rng.beta(1, 2, n)
+        drawn = {"_target": (rng.random(n) < score).astype(np.int64), "score": score, "group": rng.choice([*"abc"], n)}
+        frame = pd.DataFrame(drawn).assign(prediction=(score >= 0.3).astype(np.int64))
+        shown = ThresholdExplorer({"group": ThresholdTable.from_tally(Tally.from_table(frame, ["group"]))}, start=0.3)
+        taken = [_answered(shown, float(threshold)) for threshold in np.linspace(0.05, 0.95, 5 * rounds)]
+        lines.append(f"{f'{n:,} rows':34} {statistics.median(taken):6.1f} ms {max(taken):6.1f} ms")
+    return "\n".join(lines)
+
+
+def _answered(shown: Any, threshold: float) -> float:
+    start = time.perf_counter()
+    shown.threshold = threshold
+    return 1000 * (time.perf_counter() - start)
 
 
 def _table(times: dict[str, list[Any]]) -> str:

@@ -88,9 +88,27 @@ def make():
 
 
 def tally():
+    import duckdb
+
     from mlopskit.tally import Tally
 
     return timed(lambda: Tally.from_table(path, ["group"])), 1
+
+
+def arrow():
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from mlopskit.tally import Tally
+
+    def read():
+        with pq.ParquetFile(path, read_dictionary=["group"], pre_buffer=False) as file:
+            names = ["group", "_row", "_target", "prediction", "score"]
+            batches = file.iter_batches(1 << 18, columns=names, use_threads=False)
+            stream = pa.RecordBatchReader.from_batches(file.schema_arrow, batches)
+            Tally.from_table(stream, ["group"])
+
+    return timed(read), 1
 
 
 seconds, replicates = globals()[kind]()
@@ -124,6 +142,7 @@ def measure(folder: Path, *, rounds: int) -> str:
         ("  the same, fairlearn MetricFrame(n_boot)", "fairlearn", ROWS),
         *((f"mlopskit, {n:,} rows", "ours", n) for n in (10_000, 1_000_000, LARGE)),
         (f"tally of a Parquet file of {LARGE:,} rows, with scores", "tally", LARGE),
+        ("  the same, read by pyarrow instead of DuckDB", "arrow", LARGE),
     ]
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name, _, _ in jobs}
     for _ in range(rounds):

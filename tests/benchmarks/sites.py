@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -10,45 +11,117 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from timing import Rival, compare
 
 RUNS = 500
 CHROMIUM = Path("/usr/bin/chromium")
+MEASURED = ["value", "low", "high"]
+READ = ("scope/project.json", "evaluate/metrics.parquet", "slices_and_bias/groups.parquet")
+"""What a site reads of a run beside its manifest, traces, notebooks and figures."""
 
 ANEW = """
-import shutil, subprocess, sys
-shutil.rmtree("site", ignore_errors=True)
+import subprocess, sys, time
+from pathlib import Path
+if Path("site").exists():
+    Path("site").rename(f"site-{time.time_ns()}")
+for late in Path("runs").glob("2100*"):
+    late.rename(Path("late", late.name))
 subprocess.run([sys.executable, "-m", "mlopskit", "site", "--out", "runs"], check=True)
 """
 
 ONE_NEW = """
-import os, subprocess, sys
+import subprocess, sys
 from pathlib import Path
-manifest = max(Path("runs").glob("*/run.json"))
-os.utime(manifest)
+for late in Path("late").iterdir():
+    late.rename(Path("runs", late.name))
 subprocess.run([sys.executable, "-m", "mlopskit", "site", "--out", "runs"], check=True)
 """
 
 
-def shelf(run: Path, runs: Path) -> Path:
-    """Lay down `RUNS` runs that have the files of one, each with a manifest, a date and figures of its own."""
-    said = json.loads((run / "run.json").read_text(encoding="utf-8"))
+def shelf(run: Path, place: Path) -> None:
+    """Lay down `RUNS` runs of the form of one in `place`/runs, and one more in `place`/late, no two alike.
+
+    Each has a date, a status, a headline, criteria, tables of metrics and figures of its own, of the size of the one's,
+    and its trace and manifest say so. Every other artefact has a content of its own too, as far as those two tell:
+    nothing reads it. The report is copied, because a build copies it; notebooks are shared.
+    """
     chance = random.Random(0)
-    for number in range(RUNS):
+    said = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    told = {path.parent.name: path.read_text(encoding="utf-8") for path in sorted(run.glob("*/trace.jsonl"))}
+    for number in range(RUNS + 1):
         day, minute = f"{number // 28 % 12 + 1:02d}{number % 28 + 1:02d}", f"{number % 60:02d}"
-        folder = runs / f"2099{day}T00{minute}00Z-{number:06x}"
-        shutil.copytree(run, folder, copy_function=os.link, ignore=shutil.ignore_patterns("run.json"))
-        told = said | {"run": folder.name, "started": f"2099-{day[:2]}-{day[2:]}T00:{minute}:00.000Z"}
-        told["status"] = chance.choice(["passed", "criteria-not-met"])
-        if isinstance(said.get("headline"), dict):
-            shift = chance.gauss(0, 0.01)
-            moved = {name: said["headline"][name] for name in ("value", "low", "high")}
-            told["headline"] = said["headline"] | {
-                name: None if item is None else item + shift for name, item in moved.items()
-            }
-        (folder / "run.json").write_text(json.dumps(told, indent=2), encoding="utf-8")
-    return runs
+        year, shelf = ("2099", "runs") if number < RUNS else ("2100", "late")
+        folder = place / shelf / f"{year}{day}T00{minute}00Z-{number:06x}"
+        shutil.copytree(run, folder, copy_function=os.link)
+        renamed = _varied(folder, shift := chance.gauss(0, 0.01))
+        for phase, text in told.items():
+            _own(folder / phase / "trace.jsonl", _traced(text, renamed, folder=folder))
+        moved = _moved(said, shift) | {
+            "run": folder.name,
+            "started": f"{year}-{day[:2]}-{day[2:]}T00:{minute}:00.000Z",
+            "status": chance.choice(["passed", "criteria-not-met"]),
+        }
+        text = json.dumps(moved, indent=2)
+        for old, new in renamed.items():
+            text = text.replace(old, new)
+        _own(folder / "run.json", text)
+        shutil.copyfile(run / "report.html", _freed(folder / "report.html"))
+
+
+def _varied(folder: Path, shift: float) -> dict[str, str]:
+    """Give a run figures and tables of metrics of its own; return old hash → new hash of everything in its traces."""
+    renamed = {}
+    for trace in folder.glob("*/trace.jsonl"):
+        for record in map(json.loads, trace.read_text(encoding="utf-8").splitlines()):
+            for old in {record["sha256"], record["digest"]} - {""}:
+                renamed[old] = hashlib.sha256(f"{old} {folder.name}".encode()).hexdigest()
+    for path in [*folder.glob("*/*.svg"), *(folder / name for name in READ)]:
+        if not path.exists():
+            continue
+        before = hashlib.sha256(path.read_bytes()).hexdigest()
+        if path.suffix == ".svg":
+            _own(path, path.read_text(encoding="utf-8").replace("</title>", f" ({folder.name})</title>", 1))
+        elif path.suffix == ".json":
+            _own(path, path.read_text(encoding="utf-8") + "\n")
+        else:
+            table = pd.read_parquet(path)
+            table[MEASURED] += shift
+            table.to_parquet(_freed(path), index=False)
+        renamed[before] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return renamed
+
+
+def _traced(text: str, renamed: dict[str, str], *, folder: Path) -> str:
+    records = [json.loads(line) for line in text.splitlines()]
+    for record in records:
+        record |= {name: renamed.get(record[name], record[name]) for name in ("sha256", "digest")}
+        if record["op"] in ("read", "write") and (folder / record["name"]).is_file():
+            record["bytes"] = (folder / record["name"]).stat().st_size
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def _moved(said: dict[str, Any], shift: float) -> dict[str, Any]:
+    """Shift the headline and the criteria, whose reasons say their figures in words."""
+
+    def one(row: dict[str, Any]) -> dict[str, Any]:
+        figures = {name: row[name] + shift for name in MEASURED if row.get(name) is not None}
+        words = {"reason": f"{figures['value']:.3f}: {row['reason']}"} if row.get("reason") and figures else {}
+        return row | figures | words
+
+    return said | {"headline": one(said["headline"]), "criteria": [one(row) for row in said["criteria"]]}
+
+
+def _freed(path: Path) -> Path:
+    """Take a shared file away, so that what is written there is this run's alone."""
+    path.unlink()
+    return path
+
+
+def _own(path: Path, text: str) -> None:
+    _freed(path).write_text(text, encoding="utf-8")
 
 
 def finished(folder: Path) -> Path:
@@ -66,7 +139,7 @@ def measure(folder: Path, *, rounds: int, project: Path | None = None) -> str:
     else:
         run = project / "runs" / (project / "runs" / "latest").read_text(encoding="utf-8").strip()
     place = folder / "site-shelf"
-    shelf(run, place / "runs")
+    shelf(run, place)
     command = [sys.executable, "-m", "mlopskit", "site", "--out", "runs"]
     rivals = [
         Rival(f"mlopskit site, {RUNS} runs, all new", [sys.executable, "-c", ANEW], place),

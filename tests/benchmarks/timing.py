@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
+from typing import Self
 
 
 @dataclass
@@ -25,29 +28,42 @@ class Rival:
     def run(self, *, allowed: Sequence[int] = (0,)) -> None:
         """Run the command once as a process of its own; its largest process gives the peak memory."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("MLOPSKIT")}
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            list(self.command),
-            cwd=self.folder,
-            env=inherited | dict(self.environment),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        peak = _watch(process)
-        self.seconds.append(time.perf_counter() - start)
-        self.megabytes.append(peak)
-        if process.returncode not in allowed:
-            error = process.stderr.read().decode()[-2000:] if process.stderr else ""
-            raise RuntimeError(f"{self.name} ended with {process.returncode}: {error}")
+        with tempfile.TemporaryFile() as errors:
+            start = time.perf_counter()
+            process = subprocess.Popen(
+                list(self.command),
+                cwd=self.folder,
+                env=inherited | dict(self.environment),
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+            with _Peak(process.pid) as peak:
+                process.wait()
+                self.seconds.append(time.perf_counter() - start)
+            self.megabytes.append(peak.megabytes)
+            if process.returncode not in allowed:
+                errors.seek(0)
+                raise RuntimeError(f"{self.name} ended with {process.returncode}: {errors.read().decode()[-2000:]}")
 
 
-def _watch(process: subprocess.Popen[bytes]) -> float:
-    """Wait for a process; return the peak resident megabytes of the largest process in its tree."""
-    peak = 0.0
-    while process.poll() is None:
-        peak = max([peak, *map(_peak_megabytes, _tree(process.pid))])
-        time.sleep(0.05)
-    return peak
+class _Peak:
+    """The peak resident megabytes of the largest process in a tree, looked at from beside: it delays no end."""
+
+    def __init__(self, pid: int) -> None:
+        self.megabytes, self._over = 0.0, Event()
+        self._thread = Thread(target=self._watch, args=(pid,))
+
+    def _watch(self, pid: int) -> None:
+        while not self._over.wait(0.05):
+            self.megabytes = max([self.megabytes, *map(_peak_megabytes, _tree(pid))])
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
 
 
 def _tree(pid: int) -> list[int]:

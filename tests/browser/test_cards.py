@@ -59,3 +59,12 @@ def test_an_answer_leads_to_its_artefact_in_the_report(browser: Any, run: Path) 
     seen.page.locator("a.artefact", has_text="evaluate/metrics").first.click()
     seen.page.wait_for_url("**/report.html#*")
     assert seen.page.evaluate("document.querySelector(':target').id") == "artefact-evaluate-metrics"
+
+
+def test_a_long_name_leaves_the_way_to_the_report_in_sight(browser: Any, run: Path) -> None:
+    page = REPORT["visit"](browser, (run / "model_card.html").as_uri(), viewport={"width": 390, "height": 844}).page
+    page.evaluate("document.querySelector('.who strong').textContent = 'L'.repeat(300)")
+    for link in page.locator("header.top a").all():
+        box = link.bounding_box()
+        assert box["width"] > 20
+        assert box["x"] + box["width"] <= 390

@@ -30,7 +30,7 @@ ALL_RUN = f"""
 """
 FAULTS = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']"
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jupyterlab")]  # one server for all
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +73,19 @@ def run_all(page: Any, lab: Any, notebook: str) -> Any:
 
 def test_overview_shows_the_map_the_runs_and_the_tone_of_a_note(page: Any, lab: Any) -> None:
     panel = run_all(page, lab, "0_overview.ipynb")
+    panel.locator("svg[role=img] text", has_text="monitor").wait_for()
     assert panel.locator("svg[role=img]").bounding_box()["height"] > 200
-    assert panel.locator("svg[role=img] text", has_text="monitor").is_visible()
     (run,) = (lab.project / "runs").glob("*/run.json")
-    assert panel.locator("td", has_text=run.parent.name).is_visible()
+    panel.locator("td", has_text=run.parent.name).first.wait_for()
     edge = panel.locator(".mlopskit-good").first.evaluate("(note) => getComputedStyle(note).borderLeft")
     assert edge.startswith("4px solid rgb(")
     assert panel.locator(FAULTS).count() == 0
+
+
+def test_jupyterlab_has_no_news_and_does_not_ask_whether_it_may(page: Any, lab: Any) -> None:
+    page.goto(f"{lab.address}/lab?token={lab.token}")
+    config = json.loads(page.locator("#jupyter-config-data").text_content())
+    assert "@jupyterlab/apputils-extension:announcements" in config["disabledExtensions"]
 
 
 def test_a_phase_run_by_hand_shows_itself_and_ends_as_in_a_run(page: Any, lab: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import threading
 from functools import partial
@@ -192,6 +193,52 @@ def test_hostile_names_are_compared_as_words(browser: Any, site: str) -> None:
     assert seen.complaints == []
 
 
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A site of runs with a name that is no text, a damaged manifest, large figures and long words."""
+    runs = tmp_path_factory.mktemp("odd") / "runs"
+    for name, value in ((OLD, 1.2e12), (NEW, 2.2e13)):
+        MADE["make_run"](runs, name, value=value, label="l" * 90, project="p" * 90, report=False)
+    (MADE["make_run"](runs, MIDDLE, report=False) / "run.json").write_text("{", encoding="utf-8")
+    (MADE["make_run"](runs, "new", report=False)).rename(runs / os.fsdecode(b"caf\xe9"))
+    return build(runs, runs.parent / "site").index.as_uri()
+
+
+def test_a_run_whose_name_is_no_text_is_compared(browser: Any, odd: str) -> None:
+    seen = compared(browser, odd, OLD, "caf?")
+    assert "caf?" in seen.page.locator(".sides").inner_text()
+    assert seen.complaints == []
+
+
+def test_what_a_damaged_manifest_does_not_say_is_no_change(browser: Any, odd: str) -> None:
+    page = compared(browser, odd, OLD, MIDDLE).page
+    titles = page.locator("#compared h2").all_inner_texts()
+    assert "Metrics" in titles
+    assert not {"Parameters", "Environment", "Distributions"} & set(titles)
+
+
+def test_large_figures_are_written_by_their_power_of_ten(browser: Any, odd: str) -> None:
+    page = compared(browser, odd, OLD, NEW).page
+    assert [text[:9] for text in rows_of(page, "Metrics")[0][1:3]] == ["1.200e+12", "2.200e+13"]
+    ends = page.locator(".measured .both").first.locator("text")
+    left, right = ends.evaluate_all(
+        "texts => texts.map((text) => text.getBoundingClientRect()).map((box) => [box.left, box.right])"
+    )
+    assert left[1] < right[0]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_long_words_and_the_figures_of_an_axis_stay_in_sight(browser: Any, odd: str, width: int) -> None:
+    for url in (odd, f"{odd.rpartition('/')[0]}/runs/{NEW}/index.html"):
+        page = visit(browser, url, viewport={"width": width, "height": 800}).page
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        cut = """texts => texts.filter((text) =>
+            text.getBoundingClientRect().left < text.ownerSVGElement.getBoundingClientRect().left).length"""
+        assert page.locator(".over-time text").evaluate_all(cut) == 0
+        wide = "parts => parts.map((part) => part.scrollWidth - part.clientWidth)"
+        assert max(page.locator(".runs").locator("xpath=..").evaluate_all(wide), default=0) <= 0
+
+
 def test_an_address_of_a_run_that_is_not_there_says_so(browser: Any, site: str) -> None:
     page = visit(browser, f"{site}#before=gone&after={OLD}").page
     assert "There is no run gone" in page.locator("#compared .none").inner_text()
@@ -213,6 +260,27 @@ def test_it_works_the_same_from_a_web_host(browser: Any, site: str, shelf: Path)
         server.shutdown()
         server.server_close()
     assert all(url.startswith("http://127.0.0.1:") for url in seen.requests)
+    assert seen.complaints == []
+
+
+def test_a_site_of_one_run_speaks_of_one(browser: Any, tmp_path: Path) -> None:
+    MADE["make_run"](tmp_path / "runs", OLD, criteria=[])
+    seen = visit(browser, build(tmp_path / "runs", tmp_path / "site").index.as_uri())
+    page = seen.page
+    assert page.inner_text("#count") == "1 run"
+    page.get_by_label(f"Compare {OLD}", exact=True).check()
+    assert page.get_by_role("button", name="Compare", exact=True).is_disabled()
+    page.fill("#q", "nothing like it")
+    assert page.inner_text("#count") == "0 of 1 run"
+    assert seen.complaints == []
+
+
+def test_a_site_without_runs_says_how_to_begin_and_complains_of_nothing(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    address = build(tmp_path / "runs", tmp_path / "site").index.as_uri()
+    seen = visit(browser, f"{address}#before=a&after=b")
+    assert "No runs yet" in seen.page.inner_text("main")
+    seen.page.get_by_role("button", name="Theme: automatic").press("Enter")
     assert seen.complaints == []
 
 
@@ -252,8 +320,13 @@ def test_theme_button_changes_the_ground(browser: Any, site: str) -> None:
     assert page.evaluate(ground) != light
 
 
-def test_paper_gets_all_runs_and_no_controls(browser: Any, site: str) -> None:
-    page = visit(browser, site).page
+def test_paper_gets_all_runs_and_no_controls_nor_links_to_tap(browser: Any, tmp_path: Path) -> None:
+    for month in (1, 2):
+        MADE["make_run"](tmp_path / "runs", f"2026{month:02}01T060000Z-00000{month}", value=0.8)
+    site = build(tmp_path / "runs", tmp_path / "site").index.as_uri()
+    page = visit(browser, site, viewport={"width": 720, "height": 1000}).page  # a sheet, at the resolution of a screen
     page.emulate_media(media="print")
     assert not page.locator(".filter").is_visible()
     assert page.locator(".runs tbody tr").last.is_visible()
+    assert not page.get_by_role("columnheader", name="Report").is_visible()
+    assert page.locator(".runs").evaluate("table => table.getBoundingClientRect().right") <= 720

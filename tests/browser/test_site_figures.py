@@ -117,6 +117,39 @@ def test_all_figures_can_be_shown_at_once_and_one_that_a_run_lacks_is_said_to_be
     assert seen.complaints == []
 
 
+@pytest.mark.parametrize("left", ["", 'mlopskitRun("{\\"name', 'mlopskitRun("{");\n'])
+def test_a_run_whose_details_are_cut_is_not_taken_for_another(browser: Any, site: str, shelf: Path, left: str) -> None:
+    details = shelf.parent / "site" / "runs" / AFTER / "run.js"
+    whole = details.read_bytes()
+    details.write_text(left, encoding="utf-8")
+    try:
+        page = visit(browser, f"{site}#{urlencode({'before': BEFORE, 'after': AFTER})}").page
+        said = page.locator("#compared .none")
+        said.wait_for()
+        assert said.text_content() == f"What there is to compare of {AFTER} cannot be loaded."
+    finally:
+        details.write_bytes(whole)
+    page.reload()
+    page.get_by_role("heading", name="Something got worse").wait_for()  # what failed once is asked for again
+
+
+def test_who_goes_back_before_a_comparison_is_there_stays_with_the_list(browser: Any, hosted: str) -> None:
+    seen = visit(browser, hosted)
+    page, waiting = seen.page, []
+    title = page.title()
+    page.route("**/run.js", lambda route: waiting.append(route))
+    page.evaluate("hash => { location.hash = hash; }", urlencode({"before": BEFORE, "after": AFTER}))
+    until(page, lambda: len(waiting) == 1)
+    page.go_back()
+    for place in range(2):  # one after the other
+        until(page, lambda place=place: len(waiting) > place)
+        waiting[place].continue_()
+    until(page, lambda: page.locator("head script").count() == 0)
+    assert page.locator("#all").is_visible()
+    assert page.locator("#compared").is_hidden()
+    assert (page.title(), page.locator("#compared > *").count()) == (title, 0)
+
+
 def test_equal_figures_are_listed_as_equal(browser: Any, site: str) -> None:
     page = compared(browser, site).page
     equal = page.locator(".drawn", has_text="1 equal in both")

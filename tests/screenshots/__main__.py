@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pixels
 import scenes
+import studio
 
 HERE = Path(__file__).parent
 REPO = HERE.parents[1]
@@ -23,16 +24,11 @@ def main() -> None:
         run = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else income(folder)
         for path in (HERE / "references").glob("*.png"):
             path.unlink()
-        with scenes.chromium(folder) as browser, scenes.lab(run, folder) as served:
-            addresses = scenes.pages(scenes.run_of(served), folder)
-            desk = browser.new_page()
-            report, jupyterlab = scenes.README  # before anything in the page is overwritten
-            keep(scenes.take(browser, report, addresses, frozen=False), REPO / "docs" / "report.png")
-            keep(scenes.take_notebook(desk, jupyterlab, served, frozen=False), REPO / "docs" / "jupyterlab.png")
-            for scene in scenes.PAGES:
-                keep(scenes.take(browser, scene, addresses), HERE / "references" / f"{scene.name}.png")
-            for scene in scenes.NOTEBOOKS:
-                keep(scenes.take_notebook(desk, scene, served), HERE / "references" / f"{scene.name}.png")
+        with studio.studio(run, folder) as made:
+            for scene in scenes.README:  # before anything in a page is overwritten
+                keep(studio.take(made, scene, frozen=False), REPO / "docs" / f"{scene.name}.png")
+            for scene in scenes.SCENES:
+                keep(studio.take(made, scene), HERE / "references" / f"{scene.name}.png")
 
 
 def income(folder: Path) -> Path:

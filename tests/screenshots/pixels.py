@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
 COLOURS = 128
@@ -17,13 +18,16 @@ TOLERANCE = 0.01
 
 
 def save(shot: bytes, path: Path) -> None:
-    """Keep a screenshot with few colours."""
+    """Keep a screenshot with few colours, the commonest of those that each of them stands for."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    few = (
-        Image.open(io.BytesIO(shot))
-        .convert("RGB")
-        .quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    )
+    picture = Image.open(io.BytesIO(shot)).convert("RGB")
+    few = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    palette = few.getpalette() or []
+    seen = np.column_stack([np.asarray(few).ravel(), np.asarray(picture).reshape(-1, 3)])
+    kinds, times = np.unique(seen, axis=0, return_counts=True)
+    for place, *colour in kinds[np.argsort(times, kind="stable")].tolist():  # the commonest last, so it stays
+        palette[3 * place : 3 * place + 3] = colour
+    few.putpalette(palette)
     few.save(path, optimize=True)
 
 

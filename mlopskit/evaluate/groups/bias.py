@@ -16,14 +16,15 @@ import numpy as np
 import pandas as pd
 
 from mlopskit.errors import MetricError, listing
+from mlopskit.evaluate.given import check_draws, check_least, metric_names
 from mlopskit.evaluate.groups.bias_words import disparity_sentences as disparity_sentences
 from mlopskit.evaluate.groups.bias_words import incompatibilities as incompatibilities
 from mlopskit.evaluate.groups.blocked import leave_out
 from mlopskit.evaluate.groups.gaps import Gap, GroupValues, from_blocks, from_confusion, from_intervals, from_rates, gap
-from mlopskit.evaluate.groups.grouped import OVERALL, Grouped, from_tally
+from mlopskit.evaluate.groups.grouped import CLUSTERS, OVERALL, Grouped, from_tally
 from mlopskit.evaluate.groups.regression import left_out
 from mlopskit.evaluate.groups.scored import RANKINGS, rank
-from mlopskit.evaluate.groups.table import CLUSTERS, COLUMNS, table_of
+from mlopskit.evaluate.groups.table import COLUMNS, table_of
 from mlopskit.metrics import ESTIMATED, METRICS, NOT_ESTIMATED
 from mlopskit.metrics.estimates import FEWEST
 from mlopskit.results import Results
@@ -100,7 +101,9 @@ def disparities(
     >>> found[["measure", "smallest", "largest", "difference", "ratio"]].round(2).values.tolist()
     [['demographic parity', 'm', 'f', 0.2, 0.75]]
     """
-    grouped = None
+    check_draws(replicates=replicates, confidence=confidence, seed=seed)
+    check_least(minimum=minimum, clusters=clusters)
+    grouped, metrics = None, metric_names(metrics)
     if isinstance(table_or_tally, Tally):
         options: dict[str, Any] = {"replicates": replicates, "confidence": confidence, "seed": seed, "minimum": minimum}
         grouped = from_tally(table_or_tally)
@@ -117,9 +120,11 @@ def disparities(
 
 
 def _checked(table: pd.DataFrame) -> pd.DataFrame:
-    absent = [column for column in COLUMNS if column not in table.columns]
+    absent = [column for column in COLUMNS if column not in getattr(table, "columns", ())]
     if absent:
-        raise MetricError(f"This is no table of group_metrics: it lacks {listing(absent)}.")
+        raise MetricError(
+            f"This is no table of group_metrics: it lacks {listing(absent)}. Give what that returned, or a Tally."
+        )
     return table
 
 
@@ -175,7 +180,8 @@ class _Judge:
     def _known(self, rows: pd.DataFrame) -> Any:
         counted = (rows["denominator"] >= self.minimum) & rows["value"].notna()
         blocked = rows["method"].str.contains("jackknife|cluster").any()
-        if blocked or not _is_counted(str(rows["metric"].iloc[0])):
+        metric = str(rows["metric"].iloc[0])
+        if blocked or not (_is_rate(metric) or (self.grouped is not None and _is_counted(metric))):
             counted &= rows["low"].notna()
         return counted.to_numpy()
 

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
 
 from mlopskit import intervals
 from mlopskit.evaluate.groups.grouped import Blocked
 from mlopskit.evaluate.groups.parts import Part, part_of
 from mlopskit.metrics import Metric
+from mlopskit.metrics.scales import t_confidence
 
 Floats = npt.NDArray[np.float64]
 
@@ -74,9 +74,8 @@ def blocked_part(confusion: Any, blocked: Blocked, metric: Metric, *, confidence
     totals = metric.parts(confusion)[1]
     denominator = totals.min(axis=1)
     effective = _effective(found, blocked, metric, np.minimum(totals.sum(axis=1), confusion.sum(axis=(1, 2))))
-    quantile = stats.t.ppf(0.5 + confidence / 2, np.maximum(found.blocks - 1, 1))
-    widened = 2 * special.ndtr(quantile) - 1
-    low, high = intervals.wilson(found.value * effective, effective, confidence=widened)
+    level = t_confidence(confidence, found.blocks - 1)
+    low, high = intervals.wilson(found.value * effective, effective, confidence=level)
     method = [
         f"jackknife, {count} blocks, effective n {size:,.0f}" if size > 0 else "jackknife"
         for count, size in zip(found.blocks, effective, strict=True)

@@ -17,7 +17,7 @@ from mlopskit.display import Note
 from mlopskit.errors import DataError
 from mlopskit.evaluate.groups.bias import disparities
 from mlopskit.evaluate.groups.grouped import OVERALL, from_rows
-from mlopskit.evaluate.groups.majority import majority_by_group
+from mlopskit.evaluate.groups.majority import majority_by_group, majority_gaps
 from mlopskit.evaluate.groups.shrinkage import shrunken_rates
 from mlopskit.evaluate.groups.table import COLUMNS, table_of
 from mlopskit.evaluate.privacy.tables import hide_groups, plan_for
@@ -271,8 +271,9 @@ def disparities_by_column(
     Returns
     -------
     DataFrame
-        The columns of `disparities` after ``slice``. Groups that the privacy floor withholds are left out like those
-        that are too small: ``groups`` then says "3 of 5".
+        The columns of `disparities` after ``slice``, and majority (the difference that one guess for everybody would
+        make between the groups shown). Groups that the privacy floor withholds are left out like those that are too
+        small: ``groups`` then says "3 of 5".
     """
     names = list(metrics or data.metrics)
     counted = [name for name in names if get_metric(name, data.target.task).parts is not None]
@@ -290,7 +291,7 @@ def disparities_by_column(
             total = rows.loc[rows["n"].fillna(1) > 0, "group"].nunique()
             table["groups"] = [f"{text.partition(' of ')[0]} of {total}" for text in table["groups"]]
         table.insert(0, "slice", column)
-        found.append(table)
+        found.append(table.assign(majority=majority_gaps(table["metric"], rows)))
     if not found:
-        return disparities(pd.DataFrame(columns=COLUMNS), metrics=[]).assign(slice="")
+        return disparities(pd.DataFrame(columns=COLUMNS), metrics=[]).assign(slice="", majority=np.nan)
     return pd.concat(found, ignore_index=True)

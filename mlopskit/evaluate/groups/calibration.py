@@ -23,7 +23,8 @@ from scipy import stats
 
 from mlopskit import intervals
 from mlopskit.errors import MetricError
-from mlopskit.evaluate.groups.grouped import OVERALL, Scores, column_names, from_rows
+from mlopskit.evaluate.given import check_draws, check_least, groups_frame, plain_array
+from mlopskit.evaluate.groups.grouped import CLUSTERS, OVERALL, Scores, from_rows, group_names
 from mlopskit.intervals import BLOCKS
 from mlopskit.metrics import ESTIMATED, NOT_ESTIMATED
 from mlopskit.metrics.estimates import FEWEST
@@ -32,7 +33,7 @@ from mlopskit.tally import Tally
 Floats = npt.NDArray[np.float64]
 COLUMNS = [
     "group", "n", "positives", "observed", "predicted", "difference", "low", "high", "method", "status", "ece",
-    "chance_mean", "chance_high", "p_value",
+    "chance_mean", "chance_high", "p_value", "majority",
 ]  # fmt: skip
 _BINS = 10
 _FINE = 10
@@ -51,6 +52,7 @@ def calibration_by_group(
     confidence: float = 0.95,
     seed: int = 0,
     minimum: int = FEWEST,
+    clusters: int = CLUSTERS,
     unit: npt.ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Compare predicted probabilities with what happened, by group.
@@ -67,6 +69,8 @@ def calibration_by_group(
         Of the draws of a calibrated model, and of the intervals.
     minimum : int
         Groups with fewer rows cannot be estimated.
+    clusters : int
+        The same for units, as for `group_metrics`.
     unit : array_like, shape (n,), optional
         What belongs together; the interval is then a jackknife's over 64 blocks of units.
 
@@ -74,7 +78,8 @@ def calibration_by_group(
     -------
     DataFrame
         One row a group, ``overall`` first: group, n, positives, observed (mean of y), predicted (mean of p),
-        difference, low, high, method, status, ece, chance_mean, chance_high (95th percentile), p_value.
+        difference, low, high, method, status, ece, chance_mean, chance_high (95th percentile), p_value, majority (the
+        error of giving everybody the share of positives of all rows as score).
 
     Raises
     ------
@@ -88,17 +93,26 @@ def calibration_by_group(
     >>> table[["group", "difference", "ece"]].round(2).values.tolist()
     [['overall', -0.2, 0.2], ['f', 0.0, 0.0], ['m', -0.4, 0.4]]
     """
-    truth = np.asarray(y_true)
-    grouped = from_rows(truth, truth, column_names(groups), y_score, "binary", seed, unit=unit)
+    check_draws(replicates=replicates, confidence=confidence, seed=seed)
+    check_least(minimum=minimum, clusters=clusters)
+    truth = plain_array(y_true)
+    grouped = from_rows(truth, truth, groups_frame(groups), y_score, "binary", seed, unit=unit)
     scores = grouped.scores
     assert scores is not None  # noqa: S101
     if not ((scores.score >= 0) & (scores.score <= 1)).all():
         raise MetricError("y_score must be probabilities between 0 and 1 to be compared with what happened.")
-    return _table(_of_rows(scores, len(grouped.names)), grouped.names, replicates, confidence, seed, minimum)
+    options: dict[str, Any] = {"confidence": confidence, "minimum": minimum, "clusters": clusters}
+    return _table(_of_rows(scores, len(grouped.names)), grouped.names, replicates, seed, options)
 
 
 def tally_calibration(
-    tally: Tally, *, replicates: int = 1000, confidence: float = 0.95, seed: int = 0, minimum: int = FEWEST
+    tally: Tally,
+    *,
+    replicates: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    minimum: int = FEWEST,
+    clusters: int = CLUSTERS,
 ) -> pd.DataFrame:
     """Compute the same table from the score bins of a tally, whose cells are the groups.
 
@@ -109,8 +123,9 @@ def tally_calibration(
     """
     if not len(tally.scores):
         raise MetricError("This tally has no scores; make it from a binary task with a score column.")
-    names = [" and ".join(map(str, row)) for row in tally.cells.itertuples(index=False, name=None)]
-    return _table(_of_tally(tally), names, replicates, confidence, seed, minimum)
+    names = group_names(tally.cells.itertuples(index=False, name=None))
+    options: dict[str, Any] = {"confidence": confidence, "minimum": minimum, "clusters": clusters}
+    return _table(_of_tally(tally), names, replicates, seed, options)
 
 
 @dataclass(frozen=True)
@@ -169,28 +184,32 @@ def _by_block(groups: int, group: Any, block: Any, weight: Any, hits: Any, score
     return np.asarray(np.stack(both, axis=1).reshape(groups, BLOCKS, 2), dtype=float)
 
 
-def _table(sums: _Sums, names: list[str], replicates: int, confidence: float, seed: int, minimum: int) -> pd.DataFrame:
-    errors = _errors(sums, replicates, seed, minimum)
+def _table(sums: _Sums, names: list[str], replicates: int, seed: int, options: dict[str, Any]) -> pd.DataFrame:
+    errors = _errors(sums, replicates, seed, options["minimum"])
     parts = []
     for part, labels, place in ((sums.whole, [OVERALL], slice(0, 1)), (sums, names, slice(1, None))):
-        columns = {"group": np.array(labels, dtype=object), **_differences(part, confidence, minimum)}
+        columns = {"group": np.array(labels, dtype=object), **_differences(part, **options)}
         parts.append(pd.DataFrame({**columns, **{name: values[place] for name, values in errors.items()}}))
-    table = pd.concat(parts, ignore_index=True)[COLUMNS]
+    table = pd.concat(parts, ignore_index=True)
+    table["majority"] = (table["observed"] - table["observed"].iloc[0]).abs()
+    table = table[COLUMNS]
     return table.astype({"group": "str", "method": "str", "status": "str"})
 
 
-def _differences(sums: _Sums, confidence: float, minimum: int) -> dict[str, Any]:
+def _differences(sums: _Sums, *, confidence: float, minimum: int, clusters: int) -> dict[str, Any]:
     n, weight, positive, score = (part.sum(axis=1) for part in (sums.rows, sums.weight, sums.positive, sums.score))
     total = np.where(weight > 0, weight, np.nan)
     observed, predicted = positive / total, score / total
     difference = observed - predicted
     if sums.blocks is not None:
-        low, high, method, enough = _jackknifed(sums.blocks, difference, confidence)
+        alone = np.maximum(sums.squares / total - difference**2, 0.0)  # the variance of y − p of single rows
+        low, high, method, count = _jackknifed(sums.blocks, difference, alone, n, confidence)
+        enough = count >= clusters
     else:
         low, high, method = _independent(sums, n, positive, difference, predicted, confidence)
         enough = np.ones(len(n), dtype=bool)
     known = (n >= minimum) & enough & np.isfinite(low)
-    reason = np.where(n < minimum, f"fewer than {minimum} rows", f"fewer than {FEWEST} clusters")
+    reason = np.where(n < minimum, f"fewer than {minimum} rows", f"fewer than {clusters} clusters")
     return {
         "n": n.astype(np.int64), "positives": positive, "observed": observed, "predicted": predicted,
         "difference": difference, "low": np.where(known, low, np.nan), "high": np.where(known, high, np.nan),
@@ -215,7 +234,9 @@ def _independent(
     )
 
 
-def _jackknifed(blocks: Floats, difference: Floats, confidence: float) -> tuple[Floats, Floats, Any, Any]:
+def _jackknifed(
+    blocks: Floats, difference: Floats, alone: Floats, n: Floats, confidence: float
+) -> tuple[Floats, Floats, Any, Any]:
     weight, gap = blocks[:, :, 0], blocks[:, :, 1]
     occupied = weight > 0
     count = occupied.sum(axis=1)
@@ -225,8 +246,10 @@ def _jackknifed(blocks: Floats, difference: Floats, confidence: float) -> tuple[
         mean = np.nansum(left_out, axis=1) / count
         error = np.sqrt((count - 1) / count * np.nansum((left_out - mean[:, None]) ** 2, axis=1))
     half = stats.t.ppf(0.5 + confidence / 2, np.maximum(count - 1, 1)) * error
-    method = np.array([f"jackknife, {blocks} blocks" for blocks in count], dtype=object)
-    return difference - half, difference + half, method, count >= FEWEST
+    with np.errstate(invalid="ignore", divide="ignore"):
+        effective = np.minimum(np.nan_to_num(alone / error**2, nan=0.0, posinf=np.inf), n)
+    words = [f"jackknife, {b} blocks, effective n {size:,.0f}" for b, size in zip(count, effective, strict=True)]
+    return difference - half, difference + half, np.array(words, dtype=object), count
 
 
 def _errors(sums: _Sums, replicates: int, seed: int, minimum: int) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def _alt(drawn: pd.DataFrame, names: list[str], total: int) -> str:
     )
 
 
-def show_group_calibration(table: pd.DataFrame, *, rows: int = 40) -> Table | Note:
+def show_group_calibration(table: pd.DataFrame, *, rows: int = 20) -> Table | Note:
     """Show the table with a line on which groups the scores are surely too high or too low for; or say why not."""
     if table.empty:
         return display.note(_NOT_APPLICABLE)
@@ -132,7 +132,7 @@ def show_group_calibration(table: pd.DataFrame, *, rows: int = 40) -> Table | No
         "ece": "calibration error", "chance_mean": "the same by chance, mean",
         "chance_high": "95 % of chance lies below", "p_value": "p",
     }  # fmt: skip
-    return display.table(table, columns=columns, headings=headings, rows=rows, caption=_caption(table))
+    return display.table(table, columns=columns, headings=headings, rows=rows, held=100, caption=_caption(table))
 
 
 def _caption(table: pd.DataFrame) -> str:

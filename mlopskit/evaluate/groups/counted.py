@@ -14,6 +14,7 @@ from mlopskit.evaluate.groups.grouped import Grouped
 from mlopskit.evaluate.groups.parts import Part, part_of
 from mlopskit.metrics import Metric
 from mlopskit.metrics.estimates import MANY, MANY_EVENTS
+from mlopskit.metrics.scales import cell_prior, draws_confidence
 
 _CELLS = 8_000_000
 
@@ -31,7 +32,11 @@ def counted(grouped: Grouped, metrics: Sequence[Metric], options: dict[str, Any]
     for bootstrap in (True, False):
         asked = [metric for metric in wanted if (large[metric.name] == bootstrap).any()]
         for metric, draws in zip(asked, _draws(grouped.confusion, asked, bootstrap, options), strict=True):
-            _fill(found[metric.name], draws, large[metric.name] == bootstrap, bootstrap, confidence)
+            rows, part = large[metric.name] == bootstrap, found[metric.name]
+            level = confidence
+            if not bootstrap:
+                level = draws_confidence(grouped.confusion.shape[1], part["denominator"][rows], confidence)
+            _fill(part, draws, rows, bootstrap, level)
     return found
 
 
@@ -60,14 +65,14 @@ def _draws(confusion: Any, metrics: Sequence[Metric], bootstrap: bool, options: 
         if bootstrap:
             tables: Any = intervals.multinomial_draws(confusion, replicates=size, seed=seed)
         else:
-            prior = 2 / confusion[0].size  # two rows in all: Jeffreys' ½ a cell for two classes
+            prior = cell_prior(confusion.shape[1], confusion[0].size)
             tables = intervals.dirichlet_draws(confusion, replicates=size, seed=seed, prior=prior)
         for values, metric in zip(found, metrics, strict=True):
             values.append(metric.from_counts(tables))
     return [np.concatenate(values) for values in found]
 
 
-def _fill(part: Part, draws: Any, rows: Any, bootstrap: bool, confidence: float) -> None:
+def _fill(part: Part, draws: Any, rows: Any, bootstrap: bool, confidence: Any) -> None:
     low, high = intervals.percentile(draws[:, rows], confidence=confidence)
     part["low"][rows] = np.fmin(low, part["value"][rows])
     part["high"][rows] = np.fmax(high, part["value"][rows])

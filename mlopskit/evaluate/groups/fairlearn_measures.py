@@ -115,8 +115,11 @@ def show_fairlearn(table: pd.DataFrame, data: GroupedRows) -> Table | Note:
     if table.empty:
         return display.note(NOT_DECLARED)
     shown = table.assign(taken=[_taken(row) for row in table.to_dict("records")])
+    columns = ["slice", "measure", "value", "own", "taken"]
     headings = {"value": "fairlearn", "own": "ours", "taken": "fairlearn's is computed over", "measure": "disparity"}
-    return display.table(shown, columns=["slice", "measure", "value", "own", "taken"], headings=headings, rows=60)
+    guess = "One answer for everybody, such as the majority guess, would have differences of 0: equal, and of no use."
+    where = "in the artefact fairlearn"
+    return display.table(shown, columns=columns, headings=headings, held=len(shown), where=where, caption=guess)
 
 
 def _taken(row: dict[Any, Any]) -> str:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy import special
 
 from mlopskit.intervals import newcombe, square_and_add, wilson
+from mlopskit.metrics.scales import cell_prior
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,6 +40,8 @@ class GroupValues:
     bounded : bool
         Whether a difference cannot exceed 1.
     method : str
+    shares : bool
+        Whether every draw lies between 0 and 1, each group's alone.
     """
 
     values: Floats
@@ -48,11 +51,16 @@ class GroupValues:
     totals: Any
     bounded: bool
     method: str
+    shares: bool = False
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Difference and ratio of the largest and the smallest group, with intervals and what chance would make of them."""
+    """Difference and ratio of the largest and the smallest group, with intervals and what chance would make of them.
+
+    Both intervals hold for all pairs of groups at once, so they cover the largest difference and the ratio in at least
+    95 % of samples (as near as 93 % in groups of 20 rows), and in more of them where groups differ.
+    """
 
     difference: float
     difference_low: float
@@ -90,6 +98,8 @@ def _difference_interval(found: GroupValues, confidence: float) -> tuple[float, 
         return max(float(low), 0.0), float(high)
     if found.totals is not None:
         return _simultaneous_rates(found, confidence)
+    if found.shares:
+        return _simultaneous_shares(found, confidence)
     low, high = _simultaneous(found.values, found.draws, confidence)
     return max(low, 0.0), min(high, 1.0) if found.bounded else high
 
@@ -103,11 +113,27 @@ def _simultaneous_rates(found: GroupValues, confidence: float) -> tuple[float, f
     parameters. Biometrics 64, 1270-1275.
     """
     factor = _factor(found.draws, confidence)[0]
-    low, high = wilson(found.events, found.totals, confidence=2 * float(special.ndtr(factor)) - 1)
-    rates = np.stack([found.values, low, high])
+    return _of_all_pairs(
+        found.values, *wilson(found.events, found.totals, confidence=2 * float(special.ndtr(factor)) - 1)
+    )
+
+
+def _simultaneous_shares(found: GroupValues, confidence: float) -> tuple[float, float]:
+    """The same of figures between 0 and 1: each group's interval is symmetric on the logit scale of its draws."""
+    margin = 1e-9
+    scaled = special.logit(np.clip(found.draws, margin, 1 - margin))
+    factor, spread = _factor(scaled, confidence)
+    centre = scaled.mean(axis=0)
+    low, high = special.expit(centre - factor * spread), special.expit(centre + factor * spread)
+    return _of_all_pairs(found.values, np.minimum(low, found.values), np.maximum(high, found.values))
+
+
+def _of_all_pairs(values: Floats, low: Floats, high: Floats) -> tuple[float, float]:
+    """Return the largest lower and upper end of the differences of all ordered pairs, their intervals joined."""
+    rates = np.stack([values, low, high])
     first, second = rates[:, :, None], rates[:, None, :]
     ends = square_and_add((first[0], first[1], first[2]), (second[0], second[1], second[2]))
-    apart = ~np.eye(len(found.values), dtype=bool)
+    apart = ~np.eye(len(values), dtype=bool)
     return max(float(ends[0][apart].max()), 0.0), float(ends[1][apart].max())
 
 
@@ -159,12 +185,14 @@ def from_confusion(
     """Composites of counts: Dirichlet draws of each group's table, and rows dealt to groups of the same sizes."""
     rng = np.random.default_rng(seed)
     groups, cells = len(confusion), confusion[0].size
-    gamma = rng.standard_gamma(confusion.reshape(groups, cells) + 2 / cells, size=(replicates, groups, cells))
+    prior = cell_prior(confusion.shape[1], cells)
+    gamma = rng.standard_gamma(confusion.reshape(groups, cells) + prior, size=(replicates, groups, cells))
     draws = metric((gamma / gamma.sum(axis=2, keepdims=True)).reshape(replicates, *confusion.shape))
     dealt = _deal(confusion.reshape(groups, cells), replicates, rng).reshape(replicates, *confusion.shape)
     chance = metric(dealt)
     chance = np.where(np.isnan(chance), np.nanmean(chance, axis=1, keepdims=True), chance)
-    return GroupValues(metric(confusion), draws, chance, None, None, bounded=bounded, method="Dirichlet draws")
+    how: dict[str, Any] = {"bounded": bounded, "method": "Dirichlet draws", "shares": bounded}
+    return GroupValues(metric(confusion), draws, chance, None, None, **how)
 
 
 def _deal(table: Any, replicates: int, rng: np.random.Generator) -> Any:

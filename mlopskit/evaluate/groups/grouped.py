@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlopskit.errors import MetricError, listing
+from mlopskit.errors import MetricError
+from mlopskit.evaluate.given import check_rows, checked_numbers, checked_scores, plain_array
 from mlopskit.evaluate.groups.labels import encode_labels, task_of
 from mlopskit.intervals import BLOCKS, Entries, blocks_of
 from mlopskit.tally import Tally, block_of
@@ -19,6 +21,8 @@ from mlopskit.tally.entries import entries_of
 from mlopskit.tally.reader import regression_sums
 
 OVERALL = "overall"
+CLUSTERS = 10
+"""Fewer clusters than this in a denominator, and nothing is claimed where rows belong together."""
 _PORTION = 1 << 17
 
 
@@ -128,24 +132,25 @@ def from_rows(
     unit: Any = None,
 ) -> Grouped:
     """Bring rows into the form; the task is told from the labels unless it is named."""
-    actual, predicted = np.asarray(y_true), np.asarray(y_pred)
-    given = (actual, predicted, groups, y_score, sample_weight, unit)
-    sizes = {len(part) for part in given if part is not None}
-    if len(sizes) > 1:
-        raise MetricError(f"y_true, y_pred, groups and y_score have different lengths: {listing(sorted(sizes))} rows.")
+    actual, predicted = plain_array(y_true), plain_array(y_pred)
+    given = {"y_true": actual, "y_pred": predicted, "groups": groups, "y_score": y_score}
+    check_rows({**given, "sample_weight": sample_weight, "unit": unit})
     names, code = _encode_groups(groups)
+    refuse_overall(names)
     task = task or task_of(actual, predicted)
     weight = None if sample_weight is None else _checked_weights(sample_weight)
     block = None
     if unit is not None or weight is not None:
         block = block_of(pd.Series(np.asarray(unit))) if unit is not None else _dealt(code, len(names), seed)
     if task == "regression":
-        return _regression(actual.astype(float), predicted.astype(float), names, code, seed, weight, block)
+        y, p = checked_numbers(actual, "y_true"), checked_numbers(predicted, "y_pred")
+        return _regression(y, p, names, code, seed, weight, block)
+    y_score = None if y_score is None else checked_scores(y_score, task)
     actual, predicted, classes = encode_labels(actual, predicted, task, y_score)
     confusion = _count(code, actual, predicted, len(names), classes)
     scores = None
     if y_score is not None:
-        scores = Scores(code, actual, predicted, np.asarray(y_score, dtype=float), block, weight)
+        scores = Scores(code, actual, predicted, y_score, block, weight)
     found = Grouped(names, task, confusion, scores=scores, code=code)
     if block is None:
         return found
@@ -177,7 +182,8 @@ def _block_counts(codes: Any, weight: Any, shape: tuple[int, int], units: bool) 
 
 def from_tally(tally: Tally) -> Grouped:
     """Bring a tally into the form: its cells are the groups."""
-    names = [" and ".join(map(str, row)) for row in tally.cells.itertuples(index=False, name=None)]
+    names = group_names(tally.cells.itertuples(index=False, name=None))
+    refuse_overall(names)
     found = _tally_form(tally, names)
     return replace(found, whole=_tally_form(tally.marginal(), [OVERALL]))
 
@@ -196,10 +202,23 @@ def _tally_form(tally: Tally, names: list[str]) -> Grouped:
 
 
 def _checked_weights(weight: Any) -> npt.NDArray[np.float64]:
-    found = np.asarray(weight, dtype=float)
+    found = checked_numbers(weight, "sample_weight")
     if not np.isfinite(found).all() or (found < 0).any():
         raise MetricError("sample_weight holds values that are missing, infinite or below 0.")
+    if not found.sum():
+        raise MetricError("sample_weight is 0 for every row, so nothing is weighed; leave it out.")
     return found
+
+
+def refuse_overall(names: Sequence[str]) -> None:
+    """Refuse a group that bears the name of all rows: in the table it could not be told from them.
+
+    Raises
+    ------
+    MetricError
+    """
+    if OVERALL in names:
+        raise MetricError(f"A group is called {OVERALL!r}, which is the name of all rows in the table; rename it.")
 
 
 def _dealt(code: npt.NDArray[np.int64], groups: int, seed: int) -> npt.NDArray[np.int64]:
@@ -226,12 +245,27 @@ def _regression(
     return Grouped(names, "regression", sums=sums, whole=total, code=code, clustered=clustered)
 
 
+def group_names(cells: Iterable[Sequence[Any]]) -> list[str]:
+    """Name each combination of values; in quotes where two would have one name, as values hold the word themselves.
+
+    Examples
+    --------
+    >>> group_names([("f", "old"), ("x and y", "z"), ("x", "y and z")])
+    ['f and old', '"x and y" and "z"', '"x" and "y and z"']
+    """
+    words = [[str(value) for value in cell] for cell in cells]
+    names = [" and ".join(cell) for cell in words]
+    times = Counter(names)
+    quoted = (" and ".join(f'"{word}"' for word in cell) for cell in words)
+    return [quote if times[name] > 1 else name for name, quote in zip(names, quoted, strict=True)]
+
+
 def _encode_groups(groups: pd.DataFrame) -> tuple[list[str], npt.NDArray[np.int64]]:
     """Name each combination of values that occurs, and number the rows by it; categories keep their order."""
     parts = [_encode_column(groups.iloc[:, position]) for position in range(groups.shape[1])]
     code, places = combine(parts, len(groups))
     words = [np.array(labels, dtype=object)[place] for (labels, _), place in zip(parts, places, strict=True)]
-    return [" and ".join(row) for row in zip(*words, strict=True)] or [""], code
+    return group_names(zip(*words, strict=True)) or [""], code
 
 
 def _encode_column(values: pd.Series[Any]) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -239,7 +273,10 @@ def _encode_column(values: pd.Series[Any]) -> tuple[list[str], npt.NDArray[np.in
         codes, labels = values.cat.codes.to_numpy(np.int64), [str(label) for label in values.cat.categories]
         missing = bool((codes < 0).any())
     else:
-        codes, uniques = pd.factorize(values)
+        try:
+            codes, uniques = pd.factorize(values)
+        except TypeError:
+            raise MetricError(f"Column {values.name!r} holds lists; a group is one word or number a row.") from None
         order = np.array(sorted(range(len(uniques)), key=lambda place: _sort_key(uniques[place])), dtype=np.int64)
         rank = np.empty(len(uniques) + 1, dtype=np.int64)
         rank[order], rank[-1] = np.arange(len(uniques)), -1
@@ -249,18 +286,12 @@ def _encode_column(values: pd.Series[Any]) -> tuple[list[str], npt.NDArray[np.in
         home = labels.index("missing") if "missing" in labels else len(labels)
         labels = labels if "missing" in labels else [*labels, "missing"]
         codes = np.where(codes < 0, home, codes)
+    first = {label: place for place, label in reversed(list(enumerate(labels)))}
+    if len(first) < len(labels):  # 1 and "1" are one group, as in a tally
+        codes = np.array([first[label] for label in labels])[codes]
     return labels, codes.astype(np.int64, copy=False)
 
 
 def _sort_key(value: Any) -> tuple[int, float, str]:
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     return (0, float(value), "") if number else (1, 0.0, str(value))
-
-
-def column_names(groups: pd.DataFrame | pd.Series[Any] | Sequence[Any]) -> pd.DataFrame:
-    """Return groups as a DataFrame, whatever they were given as."""
-    if isinstance(groups, pd.DataFrame):
-        return groups
-    return pd.DataFrame(
-        {"group": np.asarray(groups) if not isinstance(groups, pd.Series) else groups.reset_index(drop=True)}
-    )

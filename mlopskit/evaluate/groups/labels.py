@@ -81,14 +81,15 @@ def encode_labels(
     Raises
     ------
     MetricError
-        When a label is missing, or a binary task has more than two.
+        When a label is missing, a binary task has more than two, or one alone that is not 0 or 1, or there is not a
+        column of scores for each.
     """
     for values in (actual, predicted):
         if values.dtype.kind in "fO" and pd.isna(values).any():
             raise MetricError("y_true or y_pred holds missing values; leave those rows out.")
     labels, (first, second) = distinct([actual, predicted])
     if labels.dtype.kind in "biuf" and len(labels) and labels[0] >= 0 and np.all(labels == np.round(labels)):
-        known = 2 if task == "binary" else (np.shape(y_score)[1] if y_score is not None else int(labels[-1]) + 1)
+        known = 2 if task == "binary" else (np.shape(y_score)[1] if y_score is not None else len(labels))
         if labels[-1] < known:
             place = labels.astype(np.int64)
             if len(place) == known:
@@ -96,4 +97,11 @@ def encode_labels(
             return place[first], place[second], known
     if task == "binary" and len(labels) > 2:
         raise MetricError(f"A binary task has two labels; there are {listing(labels)}.")
+    if task == "binary" and len(labels) == 1:
+        raise MetricError(f"{labels[0]} is the only label, so it cannot be told whether it is positive; give 0 and 1.")
+    if np.ndim(y_score) == 2 and np.shape(y_score)[1] != len(labels):
+        raise MetricError(
+            f"y_score has {np.shape(y_score)[1]} columns and there are {len(labels)} labels: {listing(labels)}. Give a "
+            "column a class; where some do not occur, give class indices from 0."
+        )
     return first, second, max(len(labels), 2)

@@ -13,6 +13,7 @@ from mlopskit.data import TARGET
 from mlopskit.display import Chart, Note, Table
 from mlopskit.evaluate.groups.by_group import NOT_DECLARED, GroupedRows
 from mlopskit.evaluate.groups.grouped import OVERALL
+from mlopskit.evaluate.groups.methods import metric_words
 from mlopskit.evaluate.groups.shown import worst_first
 from mlopskit.evaluate.plots import literal
 from mlopskit.evaluate.slices.find import slice_mask
@@ -52,7 +53,8 @@ def groups_chart(table: pd.DataFrame, *, metric: str, most: int = _MOST) -> Char
     ax.invert_yaxis()
     hollow = "; hollow: too few rows for an interval" if (drawn["value"].notna() & ~known).any() else ""
     below = f"; {len(withheld)} hidden: below the privacy floor" if len(withheld) else ""
-    display.label_axes(ax, x=f"{METRICS[metric].label} with 95 % interval{hollow}{below}; dashed: overall")
+    title = f"dashed: overall{hollow}{below}".capitalize()
+    display.label_axes(ax, x=f"{METRICS[metric].label}, 95 % interval", title=title)
     alt = _groups_alt(drawn[drawn["value"].notna()], names, metric, len(groups))
     return display.chart(fig, alt=f"{alt} The privacy floor withholds {len(withheld)}." if len(withheld) else alt)
 
@@ -63,8 +65,11 @@ def _groups_alt(drawn: pd.DataFrame, names: list[str], metric: str, total: int) 
     return f"{head}; the worst is {names[0]} with {first['value']:.3f} (n = {first['n']:,})."
 
 
-def disparities_chart(table: pd.DataFrame, *, most: int = 24) -> Chart | Note:
-    """Each gap of a share with its interval, and the gap below which 95 % of chance gaps lie."""
+def disparities_chart(table: pd.DataFrame, *, n: int | None = None, most: int = 24) -> Chart | Note:
+    """Each gap of a share with its interval, and the gap below which 95 % of chance gaps lie.
+
+    `n` is how many test rows the gaps were measured on; the axis says it.
+    """
     shares = table[(table["status"] == ESTIMATED) & ~table["metric"].isin(["mae", "rmse", "bias", "r2", "log_loss"])]
     drawn = shares.sort_values(["difference", "slice", "metric"], ascending=[False, True, True], kind="stable").head(
         most
@@ -76,11 +81,14 @@ def disparities_chart(table: pd.DataFrame, *, most: int = 24) -> Chart | Note:
     ax.hlines(place, drawn["difference_low"], drawn["difference_high"], color=display.colour(0), linewidth=3)
     ax.plot(drawn["difference"], place, "o", color=display.colour(0), markersize=5)
     ax.plot(drawn["chance_high"], place, "|", color=display.colour(1), markersize=11, markeredgewidth=2)
-    labels = [f"{row['slice']}: {row['metric'].replace('_', ' ')}" for row in drawn.to_dict("records")]
+    labels = [f"{row['slice']}: {metric_words(row['metric']).replace('_', ' ')}" for row in drawn.to_dict("records")]
     ax.set_yticks(place, [literal(label, limit=48) for label in labels])
     ax.invert_yaxis()
     ax.set_xlim(left=0)
-    display.label_axes(ax, x="largest difference between groups, 95 % interval; | 95 % of chance gaps lie below")
+    rows = "" if n is None else f", n = {n:,} test rows"
+    title = "Upright mark: 95 % of the gaps that chance makes lie below it"
+    x = f"largest difference between groups, 95 % interval{rows}"
+    display.label_axes(ax, x=x, title=title)
     beyond = int((drawn["difference"] > drawn["chance_high"]).sum())
     alt = f"{len(drawn)} gaps between groups; {beyond} are larger than 95 % of chance gaps; the largest is {labels[0]}."
     return display.chart(fig, alt=alt)
@@ -109,8 +117,9 @@ def slice_examples(
     for line, mapping in zip(axes, chosen["columns"], strict=True):
         rows = np.flatnonzero(slice_mask(features.validation, mapping) & wrong)[:images]
         _draw_images(line, rows, data)
-    for line, words in zip(axes, chosen["slice"], strict=True):
-        name = line[0].text(0, 1.08, literal(words, limit=70), transform=line[0].transAxes, fontsize=9)
+    for line, words, n in zip(axes, chosen["slice"], chosen["n"], strict=True):
+        name = f"{literal(words, limit=60)} (n = {n:,})"
+        name = line[0].text(0, 1.08, name, transform=line[0].transAxes, fontsize=9)
         name.set_in_layout(False)  # else the first picture would be as wide as its name
     return display.chart(fig, alt=f"Wrongly answered validation images of {len(chosen)} slices, the worst first.")
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mlopskit.errors import MetricError
 from mlopskit.metrics import METRICS, Metric
-from mlopskit.metrics.estimates import _SCALES as SCALES
+from mlopskit.metrics.scales import SCALES, way_back
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,7 +28,7 @@ def jackknife_sums(
         mae, rmse, r2 or bias.
     """
     sums = sums[:, :, :6]
-    there, back = SCALES[metric.scale]
+    there, _ = SCALES[metric.scale]
     occupied = sums[:, :, 0] > 0
     blocks = occupied.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -39,7 +39,8 @@ def jackknife_sums(
         error = np.where(blocks > 1, np.sqrt((blocks - 1) / blocks * squares), np.nan)
         broken = (~np.isfinite(left_out) & occupied).any(axis=1)
         centre = there(value)
-    return value, np.where(broken, np.nan, error), centre, back, blocks
+    error = np.where(broken, np.nan, error)
+    return value, error, centre, way_back(metric, centre, error), blocks
 
 
 def left_out(sums: Floats, metric: Metric) -> tuple[Floats, Floats]:

@@ -14,9 +14,10 @@ from scipy import stats
 from mlopskit.errors import MetricError
 from mlopskit.evaluate.groups.grouped import Grouped, Scores
 from mlopskit.evaluate.groups.parts import Part, part_of
-from mlopskit.intervals import BLOCKS, Entries, Ranked, areas, average_precisions, jackknife
+from mlopskit.intervals import BLOCKS, Entries, Ranked, areas, average_precisions, blocks_of, jackknife
 from mlopskit.metrics import Metric
-from mlopskit.metrics.estimates import Rows, denominator, estimate
+from mlopskit.metrics.estimates import NO_SPREAD, ROUNDING, Rows, denominator, estimate
+from mlopskit.metrics.scales import SCALES, way_back
 from mlopskit.tally import ScoreBins
 from mlopskit.tally.entries import LARGEST_BOUND
 
@@ -33,6 +34,9 @@ def scored(grouped: Grouped, metric: Metric, options: dict[str, Any]) -> Part:
         nothing = np.full(len(grouped.names), np.nan)
         return part_of(grouped.sizes, nothing, nothing, nothing, "needs the scores of single rows",
                        withheld="needs the scores of single rows")  # fmt: skip
+    score = grouped.scores.score
+    if metric.name in ("log_loss", "brier_score") and not ((score >= 0) & (score <= 1)).all():
+        raise MetricError(f"{metric.name} needs probabilities: y_score holds values below 0 or above 1.")
     large = len(grouped.scores.group) > _EXACT_ROWS
     if metric.name == "roc_auc" or (metric.name == "average_precision" and (large or grouped.clustered)):
         return _ranked_part(grouped, rank(grouped, metric.name, options["confidence"]), metric.name, options)
@@ -128,7 +132,7 @@ def _how(ranked: Ranked, place: int, exact: bool, name: str) -> str:
 
 def _by_rows(grouped: Grouped, scores: Scores, metric: Metric, options: dict[str, Any]) -> Part:
     """Estimate one metric group by group, each from its own rows."""
-    chosen = {key: options[key] for key in ("replicates", "confidence", "seed")}
+    chosen = {key: options[key] for key in ("replicates", "confidence", "seed", "minimum")}
     found = []
     for rows, _ in _each(grouped, scores):
         made = estimate(metric, rows, **chosen)
@@ -139,8 +143,17 @@ def _by_rows(grouped: Grouped, scores: Scores, metric: Metric, options: dict[str
     return part_of(*(zip(*found, strict=True) if found else [()] * 5))
 
 
-def _value(metric: Metric, rows: Rows, keep: Any) -> float:
-    return float(metric.function(*rows.take(keep)))
+def _scaled(metric: Metric, rows: Rows, keep: Any) -> float:
+    """The metric of some rows, on the scale of its interval."""
+    with np.errstate(divide="ignore"):
+        return float(SCALES[metric.scale][0](metric.function(*rows.take(keep))))
+
+
+def _ends(metric: Metric, centre: float, error: float, freedom: int, confidence: float) -> tuple[float, float]:
+    if not np.isfinite(centre):
+        return np.nan, np.nan
+    half, back = stats.t.ppf(0.5 + confidence / 2, freedom) * error, way_back(metric, centre, error)
+    return float(back(centre - half)), float(back(centre + half))
 
 
 def _each(grouped: Grouped, scores: Scores) -> Any:
@@ -164,11 +177,16 @@ def _by_blocks(grouped: Grouped, scores: Scores, metric: Metric, options: dict[s
         count = int(block.max(initial=-1)) + 1
         value = float(metric.function(*rows.take(slice(None)))) if len(inside) else np.nan
         low = high = np.nan
+        method = f"jackknife, {min(count, BLOCKS)} blocks"
         if count >= options["clusters"] and np.isfinite(value):
-            error, freedom = jackknife(partial(_value, metric, rows), block)
-            half = stats.t.ppf(0.5 + options["confidence"] / 2, freedom) * error
-            low, high = value - half, value + half
+            statistic = partial(_scaled, metric, rows)
+            error, freedom = jackknife(statistic, block)
+            if error > ROUNDING:  # else all rows lose alike, which says nothing of others
+                low, high = _ends(metric, statistic(slice(None)), error, freedom, options["confidence"])
+            alone = jackknife(statistic, blocks_of(len(inside), seed=options["seed"]))[0]
+            method += f", effective n {len(inside) * min(1.0, (alone / error) ** 2 if error > 0 else 1.0):,.0f}"
+            method = method if np.isfinite(low) else NO_SPREAD
         withheld = "" if count >= options["clusters"] else f"fewer than {options['clusters']} clusters"
-        found.append((denominator(metric, rows), value, low, high, f"jackknife, {min(count, BLOCKS)} blocks", withheld))
+        found.append((denominator(metric, rows), value, low, high, method, withheld))
     *columns, withheld_all = zip(*found, strict=True) if found else [()] * 6
     return part_of(*columns, withheld=list(withheld_all))

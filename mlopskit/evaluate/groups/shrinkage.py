@@ -1,15 +1,17 @@
 """Shrunken rates: what a group's rate looks like in the light of all the others.
 
 The raw rate of a small group is mostly noise: of many groups the smallest ones stand at both ends of a ranking. Each
-group's rate is therefore seen as drawn from one Beta distribution, which is fitted to all groups (*empirical Bayes*);
-a group's shrunken rate lies between its own and the common one, nearer to its own the more rows it has. It stands
-beside the raw rate and never in its place: it is better on average over groups, not for each, and a group that truly
-differs is drawn towards the rest as well.
+group's rate is therefore seen as drawn from one Beta distribution that all groups share, which few groups tell little
+about: the shrunken rate is the mean over all Beta distributions, each weighed by how well it explains the groups (a
+beta-binomial model, *hierarchical Bayes*). It lies between a group's own rate and the common one, nearer to its own the
+more rows it has. It stands beside the raw rate and never in its place: it is better on average over groups, not for
+each, and a group that truly differs is drawn towards the rest as well.
 
 References
 ----------
 Efron, B. and Morris, C. (1975). Data analysis using Stein's estimator and its generalizations. JASA 70, 311-319;
-Casella, G. (1985). An introduction to empirical Bayes data analysis. The American Statistician 39, 83-87.
+Christiansen, C. L. and Morris, C. N. (1997). Hierarchical Poisson regression modeling. JASA 92, 618-632 (the prior that
+is uniform in the shrinkage, and intervals by matched moments).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import optimize, special
+from scipy import special
 
 from mlopskit.errors import MetricError, listing
 from mlopskit.evaluate.groups.grouped import OVERALL
@@ -28,8 +30,6 @@ from mlopskit.metrics import METRICS
 
 Floats = npt.NDArray[np.float64]
 NEW = ["shrunken", "shrunken_low", "shrunken_high", "prior_rows"]
-_STRONGEST = 1e6
-"""Rows that the common rate counts for where groups differ no more than chance makes them."""
 
 
 def shrunken_rates(table: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
@@ -45,10 +45,10 @@ def shrunken_rates(table: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataF
     Returns
     -------
     DataFrame
-        The table with shrunken, shrunken_low, shrunken_high (a central interval of the posterior, given the fitted
-        distribution; that this was fitted is not in it) and prior_rows (for how many rows the common rate counts; at
-        most a million). NaN for ``overall``, for metrics that are no share of rows, where fewer than three groups have
-        rows, and where rows are weighted or belong together, whose counts say too much.
+        The table with shrunken, shrunken_low, shrunken_high (a central interval of the posterior, in which how little
+        few groups tell of the common distribution is counted) and prior_rows (for how many rows the common rate counts
+        in a group of median size). NaN for ``overall``, for metrics that are no share of rows, where fewer than three
+        groups have rows, and where rows are weighted or belong together, whose counts say too much.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def shrunken_rates(table: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataF
     >>> found = [1] * 40 + [0] * 60 + [1] * 50 + [0] * 50 + [1] * 60 + [0] * 40 + [1] * 5
     >>> table = group_metrics([1] * 305, found, people, metrics=["recall"], task="binary")
     >>> shrunken_rates(table)[["value", "shrunken"]].round(2).values.tolist()
-    [[0.51, nan], [0.4, 0.44], [0.5, 0.51], [0.6, 0.58], [1.0, 0.58]]
+    [[0.51, nan], [0.4, 0.44], [0.5, 0.51], [0.6, 0.57], [1.0, 0.59]]
     """
     absent = [column for column in COLUMNS if column not in table.columns]
     if absent:
@@ -88,39 +88,43 @@ def _is_share(metric: str) -> bool:
 
 
 def _posterior(events: Floats, totals: Floats, confidence: float) -> tuple[Any, ...]:
-    mean, strength = fit_beta(events, totals)
-    a, b = mean * strength + events, (1 - mean) * strength + totals - events
+    """Mean, interval and prior rows: Beta posteriors averaged over the common distributions, by their moments."""
+    mean, strength, weight = common_distributions(events, totals)
+    a, b = mean * strength + events[:, None], (1 - mean) * strength + (totals - events)[:, None]
+    first = a / (a + b)
+    centre = first @ weight
+    variance = (first * (1 - first) / (a + b + 1) + (first - centre[:, None]) ** 2) @ weight
+    rows = centre * (1 - centre) / variance - 1
     tail = (1 - confidence) / 2
-    return a / (a + b), special.betaincinv(a, b, tail), special.betaincinv(a, b, 1 - tail), strength
+    ends = [special.betaincinv(centre * rows, (1 - centre) * rows, share) for share in (tail, 1 - tail)]
+    typical = float(np.median(totals))
+    share = float((strength / (strength + typical)) @ weight)
+    return centre, *ends, np.full(len(events), typical * share / (1 - share))
 
 
-def fit_beta(events: npt.ArrayLike, totals: npt.ArrayLike) -> tuple[float, float]:
-    """Fit the mean of a Beta distribution and its strength in rows by the marginal (beta-binomial) likelihood.
+def common_distributions(events: npt.ArrayLike, totals: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """Return mean, strength (in rows) and posterior weight of Beta distributions that the rates may come from.
+
+    The mean is uniform beforehand, and so is the share by which a group of median size is drawn to it.
 
     Examples
     --------
-    >>> mean, strength = fit_beta([10, 20, 30], [20, 40, 60])
-    >>> round(mean, 3), strength > 1e5
-    (0.5, True)
+    >>> mean, strength, weight = common_distributions([10, 20, 30], [20, 40, 60])
+    >>> round(float(mean @ weight), 2), round(float(weight.sum()), 9)
+    (0.5, 1.0)
     """
-    k, n = np.asarray(events, dtype=float), np.asarray(totals, dtype=float)
-    start = np.clip((k.sum() + 0.5) / (n.sum() + 1), 1e-6, 1 - 1e-6)
-
-    def surprise(at: Floats) -> tuple[float, Floats]:
-        mean, strength = special.expit(at[0]), np.exp(at[1])
-        a, b = mean * strength, (1 - mean) * strength
-        common = special.psi(n + strength) - special.psi(strength)
-        by_a = (common - special.psi(k + a) + special.psi(a)).sum()
-        by_b = (common - special.psi(n - k + b) + special.psi(b)).sum()
-        slope = np.array([(by_a - by_b) * strength * mean * (1 - mean), by_a * a + by_b * b])
-        return float(-(special.betaln(k + a, n - k + b) - special.betaln(a, b)).sum()), slope
-
-    bounds = [(-14.0, 14.0), (np.log(0.1), np.log(_STRONGEST))]
-    tries = [
-        optimize.minimize(surprise, [special.logit(start), first], bounds=bounds, method="TNC", jac=True)
-        for first in (np.log(5.0), np.log(500.0))
-    ]
-    best = min(tries, key=lambda found: float(found.fun))
-    flat = np.array([special.logit(start), np.log(_STRONGEST)])
-    at = flat if surprise(flat)[0] <= best.fun + 1e-6 else best.x
-    return float(special.expit(at[0])), float(np.exp(at[1]))
+    k, n = np.asarray(events, dtype=float)[:, None], np.asarray(totals, dtype=float)[:, None]
+    steps = np.linspace(-7.0, 7.0, 29)
+    strength = np.exp(steps) * np.median(n)
+    precision = 1 / (1 / n + 1 / strength)
+    centre = (precision * (k + 0.5) / (n + 1)).sum(axis=0) / precision.sum(axis=0)
+    spread = 1 / np.sqrt(centre * (1 - centre) * precision.sum(axis=0))
+    places = np.linspace(-5.0, 5.0, 31)
+    scaled = special.logit(centre)[:, None] + spread[:, None] * places
+    mean = special.expit(np.clip(scaled, -25.0, 25.0)).ravel()  # beyond, one of the two shapes would be 0
+    width, steps, strength = (np.repeat(part, len(places)) for part in (spread, steps, strength))
+    a, b = mean * strength, (1 - mean) * strength
+    surprise = -(special.betaln(k + a, n - k + b) - special.betaln(a, b)).sum(axis=0)
+    prior = mean * (1 - mean) * width * special.expit(steps) * special.expit(-steps)
+    weight = prior * np.exp(surprise.min() - surprise)
+    return mean, strength, weight / weight.sum()

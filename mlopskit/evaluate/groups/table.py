@@ -3,9 +3,9 @@
 A metric over all rows hides for whom the model does not work. Here every group stands beside ``overall`` with its
 size and the number of rows that the metric is a share of (for recall, the positive rows). Rates get Wilson's
 interval; precision, F1 and balanced accuracy joint draws from counts (Dirichlet, or the multinomial bootstrap where
-counts are large); areas under the ROC curve DeLong's; regression a jackknife over 64 blocks. Fewer than 10 rows in a
-denominator: *cannot be estimated*, which is neither fair nor unfair. Counts are made once, so a thousand replicates
-cost a thousand draws of a few numbers.
+counts are large); areas under the ROC curve DeLong's with Student's t; regression a jackknife over 64 blocks. Fewer
+than 10 rows in a denominator: *cannot be estimated*, which is neither fair nor unfair. Counts are made once, so a
+thousand replicates cost a thousand draws of a few numbers.
 """
 
 from __future__ import annotations
@@ -19,20 +19,19 @@ import pandas as pd
 from scipy import stats
 
 from mlopskit.errors import MetricError
+from mlopskit.evaluate.given import check_draws, check_least, check_task, groups_frame, metric_names
 from mlopskit.evaluate.groups.counted import counted
-from mlopskit.evaluate.groups.grouped import Grouped, column_names, from_rows, from_tally
+from mlopskit.evaluate.groups.grouped import CLUSTERS, Grouped, from_rows, from_tally
 from mlopskit.evaluate.groups.parts import Part, part_of
 from mlopskit.evaluate.groups.regression import effective_rows, jackknife_sums
 from mlopskit.evaluate.groups.scored import scored
 from mlopskit.metrics import ESTIMATED, NOT_ESTIMATED, Metric, default_metrics, get_metric
-from mlopskit.metrics.estimates import FEWEST
+from mlopskit.metrics.estimates import FEWEST, NO_SPREAD
 from mlopskit.results import Results
 from mlopskit.tally import Tally
 
 Method = Literal["auto", "bootstrap"]
 COLUMNS = ["group", "n", "metric", "denominator", "value", "low", "high", "method", "status"]
-CLUSTERS = 10
-"""Fewer clusters than this in a denominator, and nothing is claimed where rows belong together."""
 _WORDS = ("group", "metric", "method", "status")
 
 
@@ -60,8 +59,8 @@ def group_metrics(
     y_true, y_pred : array_like, shape (n,)
         Labels (two: the second in sorted order is positive) or numbers.
     groups : DataFrame, shape (n, columns)
-        One or more columns; with several, each combination that occurs is a group. Missing values are the group
-        ``missing``; bin numbers first (`mlopskit.tally.Grouping`).
+        One or more columns, of pandas, polars or Arrow; with several, each combination that occurs is a group. Missing
+        values are the group ``missing``; bin numbers first (`mlopskit.tally.Grouping`).
     y_score : array_like, shape (n,) or (n, classes), optional
         Probability of the positive class, or of each class.
     metrics : sequence of str, optional
@@ -92,7 +91,8 @@ def group_metrics(
     Raises
     ------
     MetricError
-        When lengths differ, a metric is unknown for the task, or it needs scores that are not there.
+        When lengths differ, there are no rows, labels are missing or of different kinds, a metric is unknown for the
+        task or needs scores that are not there, or a group is called ``overall``.
 
     Examples
     --------
@@ -101,8 +101,10 @@ def group_metrics(
     >>> table[["group", "n", "denominator", "value"]].values.tolist()
     [['overall', 40, 20, 0.5], ['f', 20, 10, 1.0], ['m', 20, 10, 0.0]]
     """
-    _check(method, replicates, confidence)
-    frame = column_names(groups)
+    _check(method, replicates, confidence, seed)
+    check_least(minimum=minimum, clusters=clusters)
+    check_task(task)
+    frame = groups_frame(groups)
     grouped = from_rows(y_true, y_pred, frame, y_score, task, seed, sample_weight=sample_weight, unit=unit)
     options: dict[str, Any] = {"replicates": replicates, "confidence": confidence, "seed": seed}
     return Results(table_of(grouped, metrics, method=method, minimum=minimum, clusters=clusters, **options))
@@ -120,7 +122,8 @@ def tally_metrics(
     clusters: int = CLUSTERS,
 ) -> pd.DataFrame:
     """Compute the same table from a tally, whose cells are the groups; it needs no rows."""
-    _check(method, replicates, confidence)
+    _check(method, replicates, confidence, seed)
+    check_least(minimum=minimum, clusters=clusters)
     options: dict[str, Any] = {"replicates": replicates, "confidence": confidence, "seed": seed}
     return Results(table_of(from_tally(tally), metrics, method=method, minimum=minimum, clusters=clusters, **options))
 
@@ -128,7 +131,10 @@ def tally_metrics(
 def table_of(grouped: Grouped, metrics: Sequence[str] | None, **options: Any) -> pd.DataFrame:
     """Return the table of `group_metrics` for what was brought into form, overall first."""
     options = {"clusters": CLUSTERS, **options}
-    chosen = [get_metric(name, grouped.task) for name in (metrics or usual_metrics(grouped))]
+    names = metric_names(metrics)
+    if names is not None and not names:
+        raise MetricError("metrics is empty; name at least one, or leave it out.")
+    chosen = [get_metric(name, grouped.task) for name in names or usual_metrics(grouped)]
     if options["method"] == "bootstrap" and grouped.clustered:
         raise MetricError("A multinomial bootstrap knows no weights and no units; choose method = 'auto'.")
     missing = [metric.name for metric in chosen if metric.uses == "score" and not _has_scores(grouped)]
@@ -148,13 +154,10 @@ def usual_metrics(grouped: Grouped) -> list[str]:
     return names + (ranking if _has_scores(grouped) else [])
 
 
-def _check(method: str, replicates: int, confidence: float) -> None:
+def _check(method: str, replicates: int, confidence: float, seed: int) -> None:
     if method not in ("auto", "bootstrap"):
         raise MetricError(f"method = {method!r} is unknown; choose auto or bootstrap.")
-    if replicates < 1 or not 0 < confidence < 1:
-        raise MetricError(
-            f"replicates = {replicates} must be at least 1, and confidence = {confidence} between 0 and 1."
-        )
+    check_draws(replicates=replicates, confidence=confidence, seed=seed)
 
 
 def _has_scores(grouped: Grouped) -> bool:
@@ -194,7 +197,8 @@ def _jackknifed(grouped: Grouped, metric: Metric, options: dict[str, Any]) -> Pa
     low, high = np.sort(np.stack([back(centre - half), back(centre + half)]), axis=0)
     # too few blocks to speak of spread, however many rows
     few = blocks < (options["clusters"] if grouped.clustered else np.minimum(grouped.sizes, FEWEST))
-    withheld = np.where(few, f"fewer than {options['clusters']} clusters", "")
+    withheld = np.where(~(error > 0) & np.isfinite(value), NO_SPREAD, "")
+    withheld = np.where(few, f"fewer than {options['clusters']} clusters", withheld)
     method = [f"jackknife, {count} blocks" for count in blocks]
     if grouped.clustered:
         sizes = effective_rows(grouped.sums, grouped.sizes)

@@ -2,7 +2,8 @@
 
 A score at or above the threshold is called positive. One threshold for all can treat groups very differently, and the
 difference depends on where it lies; so the rates stand beside each other over all of it, with the chosen one marked.
-Counts are exact at every threshold shown.
+Counts are exact at every threshold shown. A majority guess, one answer for everybody, has the same rates in each group
+whatever the threshold: equal, and of no use.
 
 Neighbouring thresholds differ by a few rows, and so would give counts below a privacy floor away, all the more as the
 curves of all rows together are known. With a floor only thresholds are kept at which every group, and the groups that
@@ -32,7 +33,9 @@ from mlopskit.tally.floor.plan import SHOWN
 
 STEPS = 60
 RATES = ("selection_rate", "recall", "false_positive_rate")
-COLUMNS = ["slice", "group", "n", "metric", "threshold", "denominator", "value", "low", "high", "method", "status"]
+COLUMNS = [
+    "slice", "group", "n", "metric", "threshold", "denominator", "value", "low", "high", "method", "status", "majority",
+]  # fmt: skip
 _LINES = 6
 Ints = npt.NDArray[np.int64]
 
@@ -49,7 +52,7 @@ def threshold_rates(
     threshold : float, optional
         The chosen one, which is then among those of the table.
     column : str, optional
-        A declared column; by default the first sensitive one, else the first.
+        A declared column; by default every one, the sensitive first, but with a privacy floor the first alone.
     steps : int
         Thresholds at most: half spread evenly over the probabilities, half where the scores are.
 
@@ -57,19 +60,25 @@ def threshold_rates(
     -------
     DataFrame
         slice (the column), group (``overall`` first), n, metric (``selection_rate``, ``recall`` or
-        ``false_positive_rate``), threshold, denominator, value, low and high (Wilson), method, status. Empty where
-        the task is not binary, there are no scores or no such column. Groups that the privacy floor withholds are left
-        out.
+        ``false_positive_rate``), threshold, denominator, value, low and high (Wilson), method, status, majority (the
+        rate of guessing the commonest class of all rows; NaN where the denominator is 0). Empty where the task is not
+        binary, there are no scores or no such column. Groups that the privacy floor withholds are left out.
 
     Notes
     -----
     A rate is that of the answers ``score >= threshold``, as `sklearn.metrics.recall_score` gives it. With a privacy
     floor the table of one column is safe to pass on; those of two columns could be subtracted.
     """
+    declared = [name for name in data.columns.sensitive if name in data.grouping.names]
+    declared = list(dict.fromkeys([*declared, *data.grouping.names]))
+    wanted = declared[: 1 if data.floor > 1 else None] if column is None else [column] if column in declared else []
+    tables = [_by_column(data, threshold, name, steps) for name in wanted]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def _by_column(data: GroupedRows, threshold: float | None, chosen: str, steps: int) -> pd.DataFrame:
     scores = data.predictions.get("score")
-    chosen = column or next((name for name in (*data.columns.sensitive, *data.grouping.names)
-                             if name in data.grouping.names), None)  # fmt: skip
-    if data.target.task != "binary" or scores is None or chosen not in data.grouping.names or not len(scores):
+    if data.target.task != "binary" or scores is None or not len(scores):
         return pd.DataFrame(columns=COLUMNS)
     score, truth = scores.to_numpy(dtype=float), data.predictions[TARGET].to_numpy() == 1
     if data.floor > 1 and _called_otherwise(data, score, threshold):
@@ -85,6 +94,8 @@ def threshold_rates(
     parts = [_rates(OVERALL, score, truth, grid)] if masks else []
     parts += [_rates(group, score[inside], truth[inside], grid) for group, inside in masks.items()]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+    guess = float(2 * truth.sum() > len(truth))  # of equals the first class, as in every table
+    table["majority"] = np.where(table["denominator"] > 0, guess, np.nan)
     if data.unit is not None:
         table["method"] = table["method"].str.replace("Wilson", "Wilson, as if rows were independent")
     return table.assign(slice=chosen)[COLUMNS]
@@ -179,7 +190,7 @@ def threshold_rates_chart(
         ``recall``, ``selection_rate`` or ``false_positive_rate``.
     """
     rows = table[(table["metric"] == metric) & (table["status"] == ESTIMATED)] if len(table) else table
-    groups = rows[rows["group"] != OVERALL] if len(rows) else rows
+    groups = rows[(rows["group"] != OVERALL) & (rows["slice"] == table["slice"].iloc[0])] if len(rows) else rows
     if not len(groups):
         return display.note(
             "Not applicable: rates by threshold need two classes, scores and a declared column, and a group with "
@@ -200,8 +211,14 @@ def threshold_rates_chart(
     shown = sizes[names]
     size = f"{int(shown.min()):,} to {int(shown.max()):,}" if shown.min() < shown.max() else f"{int(shown.max()):,}"
     y_label = f"{label} (n = {size} rows a group)"
-    display.label_axes(ax, x=f"threshold{marked}", y=y_label, title=f"{label} by {literal(column)}{left}")
-    return display.chart(fig, alt=_alt(column, label, names, ends, threshold))
+    guess = _guess(groups)
+    display.label_axes(ax, x=f"threshold{marked}\n{guess}", y=y_label, title=f"{label} by {literal(column)}{left}")
+    return display.chart(fig, alt=f"{_alt(column, label, names, ends, threshold)} A {guess}.")
+
+
+def _guess(rows: pd.DataFrame) -> str:
+    """Say what one answer for everybody gives; every group that is drawn has rows in the denominator."""
+    return f"majority guess: {rows['majority'].iloc[0]:g} in every group, whatever the threshold"
 
 
 def _line(ax: Any, rows: pd.DataFrame, ink: str, threshold: float | None) -> tuple[float, float]:

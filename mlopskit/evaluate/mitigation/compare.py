@@ -63,10 +63,6 @@ def why_no_mitigation(data: GroupedRows) -> str:
         return "Not applicable: mitigations are compared by who is called positive, so need two classes."
     if not any(name in data.grouping.names for name in data.columns.sensitive):
         return "Not applicable: the project file declares no sensitive column that these rows have."
-    if data.floor > 1 and data.plan.withheld:
-        return (
-            "Not shown: the gap before and after each mitigation would tell of groups that the privacy floor withholds."
-        )
     return ""
 
 
@@ -89,7 +85,8 @@ def compare_mitigations(
     Returns
     -------
     DataFrame
-        mitigation, split, n, metric, value, low, high, cost (what the metric loses against ``none`` on the same rows:
+        mitigation, split, n, metric, value, low, high, majority (what guessing the commonest class scores, whose gap
+        is 0), cost (what the metric loses against ``none`` on the same rows:
         above 0 is worse) with cost_low and cost_high, column, gap (the metric compared between its groups), groups,
         difference (the largest) with difference_low and difference_high, change (of the difference, against ``none``
         on the same rows: below 0 is less of a gap) with change_low and change_high, pareto (no other has both a

@@ -18,6 +18,7 @@ from mlopskit.evaluate.plots import GREY, literal
 from mlopskit.metrics import ESTIMATED, METRICS
 from mlopskit.mitigation.choice import GRADIENT, NONE, THRESHOLDS
 from mlopskit.mitigation.reweighting import REWEIGHTING
+from mlopskit.tally.floor.tables import WITHHELD
 
 _Box = tuple[float, float, float, float]
 """Left, low, right, high, as shares of the axes."""
@@ -34,6 +35,20 @@ def _shown(table: pd.DataFrame, split: str) -> pd.DataFrame:
 def _metric(table: pd.DataFrame) -> str:
     """The figure that every mitigation has: the first of the table."""
     return str(table["metric"].iloc[0])
+
+
+def _nothing(table: pd.DataFrame) -> list[str]:
+    """Why nothing can be drawn; where the privacy floor withholds the gap, what each costs over all rows stays."""
+    if table.empty or not (table["status"] == WITHHELD).any():
+        return [_NOTHING]
+    rows = table[(table["metric"] == _metric(table)) & (table["status"] == WITHHELD)].to_dict("records")
+    metric, first = _words(rows[0]["metric"]), rows[0]
+    lines = [f"Only {first['groups']} groups of {first['column']} may be shown, so no gap is: the privacy floor."]
+    for row in rows:
+        cost = f"; it costs {_figure(row, 'cost', 'cost_low', 'cost_high')}" if np.isfinite(row["cost"]) else ""
+        has = _figure(row, "value", "low", "high")
+        lines.append(f"{row['mitigation']}: {metric} {has} on {row['n']:,} {row['split']} rows{cost}.")
+    return lines
 
 
 def _words(metric: str) -> str:
@@ -55,7 +70,7 @@ def mitigations_chart(table: pd.DataFrame, data: GroupedRows) -> Chart | Note:
     if why := why_no_mitigation(data):
         return display.note(why)
     if drawn.empty:
-        return display.note(_NOTHING)
+        return display.note(*_nothing(table))
     fig, ax = display.figure(height=3.8)
     front = drawn[drawn["pareto"]].sort_values("difference", kind="stable")
     ax.plot(front["difference"], front["value"], color=GREY, linewidth=1.2, zorder=1)
@@ -101,7 +116,10 @@ def _name_points(ax: Any, drawn: pd.DataFrame, front: pd.DataFrame) -> None:
     for place, row in enumerate(drawn.to_dict("records")):
         name = literal(row["mitigation"])
         x, y = _fraction(ax, row["difference"], row["value"])
-        corners = [_corner(x, y, name, right=right, step=step) for step in (1, -1, 2, -2) for right in (True, False)]
+        corners = [
+            _corner(x, y, name, right=right, step=step, away=away)
+            for away in (0.015, 0.06) for step in (1, -1, 2, -2) for right in (True, False)
+        ]  # fmt: skip
         box = min(corners, key=lambda box: sum(_meet(box, other) for other in taken) + 9 * (box[0] < 0 or box[2] > 1))
         taken.append(box)
         ax.text(box[0], box[1], name, transform=ax.transAxes, fontsize=9, color=display.colour(place))
@@ -129,10 +147,10 @@ def _joins(ax: Any, front: pd.DataFrame) -> list[_Box]:
     return [(x, y, x + 0.002, y + 0.002) for x, y in along]
 
 
-def _corner(x: float, y: float, name: str, *, right: bool, step: int) -> _Box:
-    """The room that a name takes above or below (steps above or below 0) its point, to the right or the left."""
+def _corner(x: float, y: float, name: str, *, right: bool, step: int, away: float) -> _Box:
+    """The room that a name takes above or below (steps above or below 0) its point, so far to its right or left."""
     width, height = 0.0112 * len(name), 0.045
-    start = x + 0.015 if right else x - 0.015 - width
+    start = x + away if right else x - away - width
     low = y + 0.02 + height * (step - 1) if step > 0 else y - 0.025 + height * step
     return start, low, start + width, low + height
 
@@ -194,7 +212,7 @@ def mitigation_note(table: pd.DataFrame, data: GroupedRows) -> Note:
         return display.note(why)
     compared, tested = _shown(table, "validation"), _shown(table, "test")
     if compared.empty:
-        return display.note(_NOTHING)
+        return display.note(*_nothing(table))
     lines = [*_compared(compared), *_ranked(table), *_failed(table)]
     found = _before_after(tested)
     if found is not None:

@@ -11,27 +11,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlopskit import intervals
 from mlopskit.data import TARGET
 from mlopskit.evaluate.groups.bias import disparities
 from mlopskit.evaluate.groups.by_group import GroupedRows
+from mlopskit.evaluate.mitigation.change import PARTS, gap_change
+from mlopskit.evaluate.privacy.tables import plan_for
 from mlopskit.metrics import ESTIMATED, NOT_ESTIMATED, get_metric, measure, paired_difference
-from mlopskit.metrics.estimates import FEWEST
 from mlopskit.tally import Tally
+from mlopskit.tally.floor.plan import SHOWN
+from mlopskit.tally.floor.tables import WITHHELD, reason
 
 COLUMNS = [
-    "mitigation", "split", "n", "metric", "value", "low", "high", "cost", "cost_low", "cost_high", "column", "gap",
-    "groups", "difference", "difference_low", "difference_high", "change", "change_low", "change_high", "pareto", "use",
-    "method", "status",
+    "mitigation", "split", "n", "metric", "value", "low", "high", "majority", "cost", "cost_low", "cost_high", "column",
+    "gap", "groups", "difference", "difference_low", "difference_high", "change", "change_low", "change_high", "pareto",
+    "use", "method", "status",
 ]  # fmt: skip
 _TEXT = {"mitigation", "split", "metric", "column", "gap", "groups", "use", "method", "status"}
-
-_PARTS = {
-    "selection_rate": ("selection_rate",),
-    "recall": ("recall",),
-    "false_positive_rate": ("false_positive_rate",),
-    "equalized_odds": ("recall", "false_positive_rate"),
-}
 
 
 @dataclass(frozen=True)
@@ -87,8 +82,13 @@ def table_of(
     """
     rows: list[dict[str, Any]] = []
     first: dict[str, Answer] = {}
+    answers = list(answers)
+    hidden = {
+        split: _withheld(answers, split, data, names) for split in dict.fromkeys(answer.split for answer in answers)
+    }
     for answer in answers:
-        judged = _Judged(answer, first.setdefault(answer.split, answer), data, dict(names), replicates, seed)
+        reference = first.setdefault(answer.split, answer)
+        judged = _Judged(answer, reference, data, dict(names), replicates, seed, hidden[answer.split])
         metrics = dict.fromkeys([names["metric"], headline or names["metric"]])
         rows += [judged.row(metric) for metric in metrics]
     table = pd.DataFrame(rows, columns=COLUMNS)
@@ -107,21 +107,30 @@ class _Judged:
     names: dict[str, str]
     replicates: int
     seed: int
+    hidden: frozenset[str] = frozenset()
 
     def row(self, metric: str) -> dict[str, Any]:
         answer = self.answer
         base = {"mitigation": answer.name, "split": answer.split, "n": len(self._rows), "metric": metric}
         base |= {"column": self.names["column"], "gap": self.names["gap"], "groups": "", "use": answer.use}
+        base["majority"] = self._guessed(metric)
         if answer.prediction is None:
             return base | {"method": answer.method, "status": answer.why}
-        gap = self._gap
+        gap = dict(self._gap)
         if get_metric(metric, "binary").uses == "score" and answer.score is None:
+            gap.pop("method_of", None)
             return base | gap | {"method": answer.method, "status": "not applicable: decisions without scores"}
         found = measure(self._truth, *self._arrays(answer), metrics=[metric], **self._options).to_dict("records")[0]
         figures = {key: found[key] for key in ("value", "low", "high")}
-        method = f"{answer.method}; figure: {found['method']}; gap: {gap['method']}"
+        cost = self._cost(metric)
+        methods = {"figure": found["method"], "gap": gap.pop("method")}
+        methods |= {
+            name: part.pop("method_of") for name, part in (("cost", cost), ("change", gap)) if "method_of" in part
+        }
+        method = "; ".join([answer.method, *(f"{name}: {words}" for name, words in methods.items())])
         status = ESTIMATED if {found["status"], gap["status"]} == {ESTIMATED} else NOT_ESTIMATED
-        return base | gap | figures | self._cost(metric) | {"method": method, "status": status}
+        status = WITHHELD if gap["status"] == WITHHELD else status
+        return base | gap | figures | cost | {"method": method, "status": status}
 
     @property
     def _rows(self) -> pd.DataFrame:
@@ -139,100 +148,67 @@ class _Judged:
     def _arrays(answer: Answer) -> tuple[Any, Any]:
         return answer.prediction, answer.score
 
-    def _cost(self, metric: str) -> dict[str, float]:
-        """What the metric loses against the reference, paired; nothing for the reference itself."""
+    def _guessed(self, metric: str) -> float:
+        """What guessing the commonest class of these rows scores, with its share as score; it treats groups alike."""
+        share = float(self._truth.mean()) if len(self._truth) else np.nan
+        guess, score = np.full(len(self._truth), int(share > 0.5)), np.full(len(self._truth), share)
+        return float(get_metric(metric, "binary").function(self._truth, guess, score))
+
+    def _cost(self, metric: str) -> dict[str, Any]:
+        """What the metric loses against the reference, paired, and by which method; nothing for the reference."""
         if self.answer is self.reference:
             return {}
         pair = (self._arrays(self.reference), self._arrays(self.answer))
         found = paired_difference(self._truth, *pair, metric=metric, **self._options)
         if get_metric(metric, "binary").greater_is_better is False:
-            return {"cost": -found.value, "cost_low": -found.high, "cost_high": -found.low}
-        return {"cost": found.value, "cost_low": found.low, "cost_high": found.high}
+            return {"cost": -found.value, "cost_low": -found.high, "cost_high": -found.low, "method_of": found.method}
+        return {"cost": found.value, "cost_low": found.low, "cost_high": found.high, "method_of": found.method}
 
     @cached_property
     def _gap(self) -> dict[str, Any]:
         """The largest difference between groups, and its change against the reference; the same for every metric."""
-        groups = self.data.grouping.transform(self._rows)[self.names["column"]].to_numpy()
-        counted = pd.DataFrame({TARGET: self._truth, "prediction": self.answer.prediction, "group": groups})
-        parts = _PARTS[self.names["gap"]]
+        every = self.data.grouping.transform(self._rows)[self.names["column"]].to_numpy()
+        shown = ~np.isin(every, sorted(self.hidden))
+        groups, total = every[shown], len(set(every))
+        if self.hidden and len(set(groups)) < 2:
+            of = f"{len(set(groups))} of {total}"
+            return {"groups": of, "difference": np.nan, "method": reason(self.data.floor), "status": WITHHELD}
+        truth, before, after = (
+            np.asarray(part)[shown] for part in (self._truth, self.reference.prediction, self.answer.prediction)
+        )
+        counted = pd.DataFrame({TARGET: truth, "prediction": after, "group": groups})
+        parts = PARTS[self.names["gap"]]
         options: dict[str, Any] = {"metrics": list(parts), "replicates": self.replicates, "seed": self.seed}
         table = disparities(Tally.from_table(counted, ["group"], task="binary"), **options)
         row = table[table["metric"] == self.names["gap"]].to_dict("records")[0]
         kept = ("groups", "difference", "difference_low", "difference_high", "method", "status")
         found = {key: row[key] for key in kept}
+        if self.hidden:
+            found["groups"] = f"{str(row['groups']).partition(' of ')[0]} of {total}"
         if self.answer is self.reference or row["status"] != ESTIMATED:
             return found
         change = gap_change(
-            self._truth, self.reference.prediction, self.answer.prediction, groups, gap=self.names["gap"],
-            replicates=self.replicates, seed=self.seed,
-        )  # fmt: skip
-        return found | dict(zip(("change", "change_low", "change_high"), change, strict=True))
+            truth, before, after, groups, gap=self.names["gap"], replicates=self.replicates, seed=self.seed
+        )
+        return found | dict(zip(("change", "change_low", "change_high", "method_of"), change, strict=True))
 
 
-def gap_change(
-    y: npt.ArrayLike, before: npt.ArrayLike, after: npt.ArrayLike, groups: npt.ArrayLike, *, gap: str,
-    replicates: int = 1000, confidence: float = 0.95, seed: int = 0,
-) -> tuple[float, float, float]:  # fmt: skip
-    """How much wider the largest gap between groups is after than before, with its interval, on the same rows.
+def _withheld(answers: Sequence[Answer], split: str, data: GroupedRows, names: Mapping[str, str]) -> frozenset[str]:
+    """Groups of which the privacy floor withholds anything, by the decisions of any answer to the rows of a split.
 
-    Rows are drawn together with both answers (a multinomial bootstrap of the joint counts), so that what both have in
-    common does not widen the interval. Groups with fewer than ten rows in a denominator are left out of both gaps.
-
-    Parameters
-    ----------
-    y, before, after : array_like of int, shape (n,)
-        Actual classes and two sets of decisions, 0 and 1.
-    groups : array_like, shape (n,)
-    gap : str
-        ``selection_rate``, ``recall``, ``false_positive_rate`` or ``equalized_odds``, the larger of the last two.
-
-    Returns
-    -------
-    tuple of float
-        Change, low, high; below 0 the gap has become smaller.
-
-    Examples
-    --------
-    >>> y, groups = [1] * 40, ["a"] * 20 + ["b"] * 20
-    >>> change, low, high = gap_change(y, [1] * 20 + [0] * 20, [1] * 40, groups, gap="recall")
-    >>> change, high <= 0
-    (-1.0, True)
+    All answers leave out the same groups: two choices of what protects a small group could be subtracted.
     """
-    codes, labels = pd.factorize(np.asarray(groups, dtype=object), sort=True)
-    cell = ((codes * 2 + np.asarray(y)) * 2 + np.asarray(before)) * 2 + np.asarray(after)
-    counts = np.bincount(cell, minlength=len(labels) * 8).reshape(len(labels), 2, 2, 2)
-    kept = [_kept(counts, part) for part in _PARTS[gap]]
-    if any(known.sum() < 2 for known in kept):
-        return np.nan, np.nan, np.nan
-
-    def change(tables: Any) -> Any:
-        parts = zip(_PARTS[gap], kept, strict=True)
-        both = [[_spread(tables.sum(axis=axis)[:, known], part) for axis in (4, 3)] for part, known in parts]
-        before_gap, after_gap = (np.fmax.reduce([pair[place] for pair in both]) for place in (0, 1))
-        return after_gap - before_gap
-
-    value = float(change(counts[None])[0])
-    drawn = change(intervals.multinomial_draws(counts, replicates=replicates, seed=seed))
-    low, high = intervals.percentile(drawn[np.isfinite(drawn)], confidence=confidence)
-    return value, min(float(low), value), max(float(high), value)
-
-
-def _kept(counts: Any, part: str) -> Any:
-    rows = counts.sum(axis=(2, 3))
-    denominator = {"selection_rate": rows.sum(axis=1), "recall": rows[:, 1], "false_positive_rate": rows[:, 0]}
-    return denominator[part] >= FEWEST
-
-
-def _spread(confusion: Any, part: str) -> Any:
-    """Largest minus smallest rate of confusion tables (..., groups, 2, 2), actual × decided."""
-    if part == "selection_rate":
-        called, rows = confusion[..., 1].sum(axis=-1), confusion.sum(axis=(-2, -1))
-    else:
-        actual = 1 if part == "recall" else 0
-        called, rows = confusion[..., actual, 1], confusion[..., actual, :].sum(axis=-1)
-    with np.errstate(invalid="ignore"):
-        rates = called / rows
-    return np.fmax.reduce(rates, axis=-1) - np.fmin.reduce(rates, axis=-1)
+    if data.floor < 2:
+        return frozenset()
+    rows, column = (data.test if split == "test" else data.validation), names["column"]
+    groups = data.grouping.transform(rows)[[column]]
+    plans = [data.plan] if split == "test" else []
+    for answer in answers:
+        if answer.split == split and answer.prediction is not None:
+            decided = pd.DataFrame({TARGET: rows[TARGET].to_numpy(), "prediction": np.asarray(answer.prediction)})
+            plans.append(plan_for(groups, decided, data.target, data.floor))
+    states = [item for plan in plans for item in plan.names([column]).items()]
+    return frozenset(name for name, state in states if state != SHOWN)
 
 
 def _undominated(table: pd.DataFrame, metric: str) -> list[bool]:

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlopskit.errors import DataError
+
 Ints = npt.NDArray[np.int64]
 
 _TABLE = 1 << 16  # integers within so narrow a range are numbered by looking them up instead of by hashing
@@ -71,7 +73,14 @@ def _factors(column: pd.Series[Any]) -> tuple[Any, list[Any]]:
         low, high = int(column.min()), int(column.max())
         if high - low < _TABLE and high < 2**63:
             return _looked_up(column.to_numpy(), low, high)
-    raw, uniques = pd.factorize(column)
+    try:
+        raw, uniques = pd.factorize(column)
+    except TypeError:
+        kind = type(column.dropna().iloc[0]).__name__
+        raise DataError(
+            f"Column {column.name!r} holds values that cannot be compared, such as a {kind}; leave it out, or describe "
+            "it by numbers or words."
+        ) from None
     found = list(uniques.tolist())
     if (raw < 0).any():
         raw = np.where(raw < 0, len(found), raw)

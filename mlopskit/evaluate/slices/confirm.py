@@ -16,9 +16,11 @@ import pandas as pd
 from scipy import stats
 
 from mlopskit.errors import DataError, MlopskitError
+from mlopskit.evaluate.given import check_direction, check_slices, features_frame
 from mlopskit.evaluate.slices.find import checked_errors, slice_mask
 from mlopskit.evaluate.slices.units import JACKKNIFE, unit_codes, unit_jackknife
 from mlopskit.intervals import adjust
+from mlopskit.metrics.estimates import ROUNDING
 from mlopskit.results import Results
 
 _FEWEST = 10
@@ -79,8 +81,10 @@ def confirm_slices(
     >>> confirm_slices(found, rows, [0] * 45 + [1] * 5 + [0] * 25 + [1] * 25)["status"].tolist()
     ['confirmed']
     """
-    if direction not in ("worse", "better"):
-        raise MlopskitError(f"direction = {direction!r} is unknown; choose worse or better.")
+    check_slices(slices)
+    features = features_frame(features)
+    check_direction(direction)
+    _check_test(level, method)
     values = checked_errors(errors, len(features))
     _refuse_strangers(slices, features)
     binary = bool(np.all((values == 0) | (values == 1)))
@@ -99,6 +103,15 @@ def confirm_slices(
     result["method"] = JACKKNIFE if home is not None else FISHER if binary else WELCH
     shown = [*slices.columns, *names[:4], "adjusted", "confirmed", "power", "status", "method"]
     return Results(result[shown])
+
+
+def _check_test(level: float, method: str) -> None:
+    if method not in ("bh", "by"):
+        raise MlopskitError(
+            f"method = {method!r} is unknown; choose bh (Benjamini-Hochberg) or by (Benjamini-Yekutieli)."
+        )
+    if not 0 < level < 1:
+        raise MlopskitError(f"level = {level!r} must lie between 0 and 1; 0.05 is usual.")
 
 
 def _refuse_strangers(slices: pd.DataFrame, features: pd.DataFrame) -> None:
@@ -121,6 +134,8 @@ def _tested(
         difference, spread, units = unit_jackknife(values, inside, home)
         if units < _FEWEST:
             return len(own), mean, mean_rest, np.nan, np.nan
+        tiny = ROUNDING * float(values.max())
+        difference, spread = (0.0 if abs(part) <= tiny else part for part in (difference, spread))
         return len(own), mean, mean_rest, *_student(difference, found - mean_rest, spread, units - 1, level, sign)
     p_value, power = (_fisher if binary else _welch)(own, rest, found, level, sign)
     return len(own), mean, mean_rest, p_value, power
@@ -132,6 +147,8 @@ def _fisher(own: Any, rest: Any, found: float, level: float, sign: int) -> tuple
     dealt = total, wrong + int(rest.sum()), len(own)
     p_value = float(stats.hypergeom.sf(wrong - 1, *dealt) if sign > 0 else stats.hypergeom.cdf(wrong, *dealt))
     base = float(rest.mean())
+    if not 0 <= found <= 1:  # it was searched by a loss: no error rate to find again
+        return min(p_value, 1.0), float("nan")
     pooled = (found * len(own) + base * len(rest)) / total
     null = np.sqrt(pooled * (1 - pooled) * (1 / len(own) + 1 / len(rest)))
     spread = np.sqrt(found * (1 - found) / len(own) + base * (1 - base) / len(rest))
@@ -141,8 +158,9 @@ def _fisher(own: Any, rest: Any, found: float, level: float, sign: int) -> tuple
 def _welch(own: Any, rest: Any, found: float, level: float, sign: int) -> tuple[float, float]:
     spread = float(np.sqrt(own.var(ddof=1) / len(own) + rest.var(ddof=1) / len(rest)))
     excess, hoped = sign * float(own.mean() - rest.mean()), sign * (found - float(rest.mean()))
-    if spread == 0:
-        return (0.0 if excess > 0 else 1.0), float(hoped > 0)
+    tiny = ROUNDING * float(max(own.max(), rest.max()))
+    if spread <= tiny:
+        return (0.0 if excess > tiny else 1.0), float(hoped > tiny)
     side: Literal["greater", "less"] = "greater" if sign > 0 else "less"
     p_value = float(stats.ttest_ind(own, rest, equal_var=False, alternative=side).pvalue)
     return p_value, _power(hoped, spread, spread, level)

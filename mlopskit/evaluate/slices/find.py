@@ -12,6 +12,7 @@ overall one by the factor 1 + (1 − α)/α · (1/p − 1): at α = 0.95 that is
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -19,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlopskit.errors import DataError, MlopskitError
+from mlopskit.errors import DataError, listing
+from mlopskit.evaluate.given import check_search, features_frame
 from mlopskit.evaluate.slices.codes import Coded, encode
 from mlopskit.evaluate.slices.result import Slices
 from mlopskit.evaluate.slices.score import Best, Score
@@ -70,7 +72,8 @@ def find_slices(
     Raises
     ------
     DataError
-        When the lengths differ, an error is negative, missing or infinite, or two columns have one name.
+        When the lengths differ, an error is negative, missing or infinite, two columns have one name, or a column
+        holds what is no value (a list).
     MlopskitError
         When a setting is out of range.
 
@@ -86,14 +89,13 @@ def find_slices(
     >>> find_slices(rows, wrong, min_support=10, k=1).round(6).values.tolist()
     [[{'sex': 'f', 'town': 'b'}, 2, 25, 1.0, 2.7]]
     """
+    features = features_frame(features)
     values = checked_errors(errors, len(features))
-    _check_settings(k, alpha, max_level, direction)
-    if not features.columns.is_unique:
-        twice = ", ".join(sorted({str(name) for name in features.columns[features.columns.duplicated()]}))
-        raise DataError(f"Columns occur twice: {twice}. A slice names its columns; give each a name of its own.")
+    check_search(k=k, alpha=alpha, min_support=min_support, max_level=max_level, direction=direction)
     if not len(features) or not features.shape[1] or not values.sum():
         return _with_visited(_result([], []), [])
     support = max(32.0, len(features) / 100) if min_support is None else max(float(min_support), 1.0)
+    _warn_of_unbinned(features, support)
     order = np.argsort(-values, kind="stable")
     coded = encode(features, order)
     score = Score(len(features), float(values.sum()), alpha, support, direction == "better")
@@ -135,7 +137,10 @@ def slice_mask(features: pd.DataFrame, chosen: Mapping[str, Any]) -> npt.NDArray
 
 def checked_errors(errors: npt.ArrayLike, rows: int) -> npt.NDArray[np.float64]:
     """Return the errors as numbers, or refuse them."""
-    values = np.asarray(errors, dtype=float)
+    try:
+        values = np.asarray(errors, dtype=float)
+    except (TypeError, ValueError):
+        raise DataError("Errors must be numbers, one a row: 0/1 for wrong, a loss or a squared error.") from None
     if values.shape != (rows,):
         raise DataError(f"There are {rows} rows of features and errors of shape {values.shape}; give one error a row.")
     if not np.all(np.isfinite(values)) or (values < 0).any():
@@ -143,11 +148,16 @@ def checked_errors(errors: npt.ArrayLike, rows: int) -> npt.NDArray[np.float64]:
     return values
 
 
-def _check_settings(k: int, alpha: float, max_level: int, direction: str) -> None:
-    if k < 1 or max_level < 1 or not 0 < alpha <= 1:
-        raise MlopskitError(f"k = {k} and max_level = {max_level} must be at least 1, and alpha = {alpha} in (0, 1].")
-    if direction not in ("worse", "better"):
-        raise MlopskitError(f"direction = {direction!r} is unknown; choose worse or better.")
+def _warn_of_unbinned(features: pd.DataFrame, support: float) -> None:
+    """Warn of measured numbers, of which no value has rows enough for a slice."""
+    numbers = [name for name in features if pd.api.types.is_float_dtype(features[name].dtype)]
+    sparse = [str(name) for name in numbers if features[name].value_counts(dropna=False).max() < support]
+    if sparse:
+        warnings.warn(
+            f"No value of {listing(sparse)} has the {support:,.0f} rows that a slice needs, so none is searched; cut "
+            "numbers into ranges first (mlopskit.tally.Grouping).",
+            stacklevel=3,
+        )
 
 
 def _as_table(best: Best, coded: Coded, names: pd.Index[Any]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ as one slice, and slices that share most of their rows as one group, its best me
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from mlopskit.evaluate.groups.by_group import GroupedRows
 from mlopskit.evaluate.privacy.tables import hide_slices, slices_shown
 from mlopskit.evaluate.slices.errors import RowErrors, row_errors, slice_errors
 from mlopskit.evaluate.slices.find import find_slices, in_words, least_factor, slice_mask
+from mlopskit.evaluate.slices.guess import guessed
 from mlopskit.evaluate.slices.result import Slices
 from mlopskit.tally import Grouping
 
@@ -33,7 +35,8 @@ _OVERLAP = 0.5
 """Slices that share so much of their rows (intersection over union) are one finding seen twice."""
 _NAMED = 3
 _COLUMNS = [
-    "slice", "level", "n", "share", "error", "times", "score", "also", "same_rows", "overlapping", "columns",
+    "slice", "level", "n", "share", "error", "times", "score", "majority", "also", "same_rows", "overlapping",
+    "columns",
 ]  # fmt: skip
 
 
@@ -116,7 +119,9 @@ def worst_slices(
     Returns
     -------
     DataFrame
-        slice (in words), level, n, share, error, times (error over the overall mean error), score, also (how many other
+        slice (in words), level, n, share, error, times (error over the overall mean error), score, majority (the mean
+        error there of guessing the commonest class of all rows, or their mean; left out with a privacy floor, since it
+        counts the classes of a slice), also (how many other
         slices say nearly the same of the same rows), same_rows (in words, those that describe exactly these rows),
         overlapping (in words, the others), and ``columns``, the slice as column → value. Empty where `by` does not
         apply to the task. With a privacy floor also status: what is withheld keeps its words and loses its numbers.
@@ -134,6 +139,7 @@ def worst_slices(
     table.insert(0, "slice", [in_words(chosen) for chosen in found["slice"]])
     table["share"] = table["n"] / max(len(errors.each), 1)
     table["times"] = table["error"] / mean if mean else np.nan
+    table["majority"] = guessed(list(table["columns"]), rows, data.predictions_validation, data, by=by)
     table = table[_COLUMNS].reset_index(drop=True)
     if data.floor < 2:
         return Slices(table)
@@ -211,8 +217,13 @@ def slice_rows(data: GroupedRows, features: SliceFeatures, found: pd.DataFrame, 
 
 
 def tabular(found: pd.DataFrame) -> pd.DataFrame:
-    """Return the table without the mapping, as it is kept."""
-    return found.drop(columns="columns")
+    """Return the table as it is kept: ``conditions`` has those of each slice apart, as JSON, instead of the mapping.
+
+    In words they are joined by "and", which a value may hold too.
+    """
+    apart = [[in_words({column: value}) for column, value in chosen.items()] for chosen in found["columns"]]
+    words = [json.dumps(each, ensure_ascii=False) for each in apart]
+    return found.drop(columns="columns").assign(conditions=pd.Series(words, index=found.index, dtype="str"))
 
 
 def show_slices(
@@ -228,19 +239,22 @@ def show_slices(
     if found.empty:
         return display.note(nothing_found(errors, alpha=alpha), best_sentence(better), tone="good")
     headings = {
-        "n": f"validation {errors.rows_name}", "error": errors.mean_name, "times": "times the overall one",
-        "same_rows": "also described by", "overlapping": "overlapping slices",
+        "n": f"validation {errors.rows_name}", "error": errors.mean_name, "times": "times overall",
+        "majority": "majority guess", "same_rows": "also described by", "overlapping": "overlapping slices",
     }  # fmt: skip
     shown = found.assign(
         share=["–" if np.isnan(share) else f"{share:.1%}" for share in found["share"]],
         same_rows=found["same_rows"].map(_first_of),
         overlapping=found["overlapping"].map(_first_of),
     )
-    columns = ["slice", "n", "share", "error", "times", "score", "same_rows", "overlapping"]
-    columns = [*columns, "status"] if data.floor > 1 else columns
+    last = ["status"] if data.floor > 1 else []
+    guess = [] if data.floor > 1 else ["majority"]
+    same = ["same_rows"] if (found["same_rows"] != "").any() else []
+    columns = ["slice", "n", "share", "error", *guess, "times", "score", *same, "overlapping", *last]
     return display.table(
-        shown, columns=columns, headings=headings, caption=f"{lets_through(alpha)} {best_sentence(better)}".strip()
-    )
+        shown, columns=columns, held=100, headings=headings, where="in the artefact slices",
+        caption=f"{lets_through(alpha)} {best_sentence(better)}".strip(),
+    )  # fmt: skip
 
 
 def best_sentence(better: pd.DataFrame | None) -> str:

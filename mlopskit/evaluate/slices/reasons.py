@@ -36,7 +36,7 @@ from mlopskit.tally.floor.tables import WITHHELD, reason
 
 MISSING, TRAINING = "share missing", "share of training rows"
 COLUMNS = [
-    "slice", "confirmed", "measure", "error", "error_rest", "kind", "rank", "feature", "inside", "outside",
+    "slice", "confirmed", "measure", "error", "error_rest", "majority", "kind", "rank", "feature", "inside", "outside",
     "difference", "low", "high", "n_inside", "n_outside", "unit", "method", "status",
 ]  # fmt: skip
 _MARK = "\0"  # no column of a table read from a file is called so
@@ -85,12 +85,12 @@ def slice_reasons(
     Returns
     -------
     DataFrame
-        One row a slice, kind and feature; the largest difference of a kind has rank 1. ``inside`` and ``outside`` are
-        means or shares of n_inside and n_outside rows, ``difference`` is the first less the second. Of the kind
-        ``share of training rows`` inside is the slice's share of n_outside training rows, n_inside of which are its,
-        and outside its share of the test rows. status: ``estimated``, ``cannot-be-estimated``, ``not applicable`` or
-        ``hidden`` by the privacy floor. Where errors are false positives (negatives), all rows are actual negatives
-        (positives).
+        One row a slice, kind and feature. error, error_rest and majority (what guessing errs in the slice) are those
+        of `confirmed_slices`. The largest difference of a kind has rank 1. ``inside`` and ``outside`` are means or
+        shares of n_inside and n_outside rows, ``difference`` is the first less the second. Of the kind ``share of
+        training rows`` inside is the slice's share of n_outside training rows, n_inside of which are its, and outside
+        its share of the test rows. status: ``estimated``, ``cannot-be-estimated``, ``not applicable`` or ``hidden`` by
+        the privacy floor. Where errors are false positives (negatives), all rows are actual negatives (positives).
 
     References
     ----------
@@ -143,7 +143,7 @@ def _worst(
     for place, row in zip(table.index, table.to_dict("records"), strict=True):
         facts = {
             "slice": row["slice"], "confirmed": bool(row["confirmed"]), "measure": row["measure"],
-            "error": row["error_test"], "error_rest": row["error_rest"],
+            "error": row["error_test"], "error_rest": row["error_rest"], "majority": row.get("majority", np.nan),
         }  # fmt: skip
         mapping = found["columns"].iloc[place] if place < len(found) else declared[row["slice"]]
         yield facts, None if hidden[place] else mapping
@@ -216,7 +216,7 @@ def _training(data: GroupedRows, table: _Rows, slices: Sequence[Mapping[str, Any
 def _ranked(lines: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Put the largest difference of each slice and kind first; slices and kinds keep their order."""
     table = pd.DataFrame(list(lines)).reindex(columns=COLUMNS)
-    numbers = ["error", "error_rest", "inside", "outside", "difference", "low", "high"]
+    numbers = ["error", "error_rest", "majority", "inside", "outside", "difference", "low", "high"]
     table = table.astype(dict.fromkeys(numbers, float) | dict.fromkeys(["n_inside", "n_outside"], "Int64"))
     places = {name: place for place, name in enumerate(dict.fromkeys(table["slice"]))}
     kinds = {kind: place for place, kind in enumerate([RIGHT, OUTPUT, MISSING, TRAINING, ""])}

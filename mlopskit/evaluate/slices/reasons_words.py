@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -63,8 +64,16 @@ def _sentences(name: str, part: pd.DataFrame) -> Iterator[str]:
     row = part.iloc[0]
     state = "" if row["confirmed"] else ", not confirmed"
     error, rest = _error(row["error"], row["measure"]), _error(row["error_rest"], row["measure"])
-    yield f"{name} ({row['measure']} {error}, {rest} elsewhere{state}):"
+    yield f"{name} ({row['measure']} {error}, {rest} elsewhere{_guess(row)}{state}):"
     yield f"{'; '.join([*_told_pushes(part), *_told_missing(part), *_told_training(part)])}."
+
+
+def _guess(row: pd.Series[Any]) -> str:
+    """Say what guessing errs in the slice: where that is much too, the slice may only be hard to guess."""
+    if pd.isna(row["majority"]):
+        return ""
+    kind = "mean" if row["measure"] == "mean squared error" else "majority"
+    return f", {kind} guess {_error(row['majority'], row['measure'])}"
 
 
 def _error(value: float, measure: str) -> str:

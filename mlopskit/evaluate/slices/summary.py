@@ -16,6 +16,7 @@ from mlopskit.evaluate.criteria import Verdict, judge, judge_groups, verdict_tab
 from mlopskit.evaluate.groups.bias import disparity_sentences
 from mlopskit.evaluate.groups.by_group import GroupedRows, disparities_by_column, metrics_by_slice
 from mlopskit.evaluate.groups.grouped import OVERALL
+from mlopskit.evaluate.groups.majority import majority_gaps
 from mlopskit.evaluate.groups.shown import worst_first
 from mlopskit.evaluate.mitigation.plots import mitigation_note
 from mlopskit.evaluate.privacy.tables import hidden_verdict
@@ -33,9 +34,10 @@ def judge_by_group(data: GroupedRows, *, replicates: int = 1000, seed: int = 0) 
     Returns
     -------
     DataFrame
-        One row a criterion with the fields of `mlopskit.evaluate.Verdict`. A group, or a gap, that cannot be
-        estimated is never met. A group that the privacy floor withholds is judged by its true figures, as is a gap
-        of a column with such a group; the verdict stays, the figures are not shown, and the reason says so.
+        One row a criterion with the fields of `mlopskit.evaluate.Verdict`; majority is what a majority guess scores in
+        the deciding group, or the gap that it makes. A group, or a gap, that cannot be estimated is never met. A group
+        that the privacy floor withholds is judged by its true figures, as is a gap of a column with such a group; the
+        verdict stays, the figures are not shown, and the reason says so.
     """
     everything = replace(data, floor=0)
     found = [_verdict(item, everything, replicates=replicates, seed=seed) for item in data.criteria]
@@ -47,7 +49,7 @@ def _as_shown(verdict: Verdict, data: GroupedRows) -> Verdict:
     withheld = [group for group, state in states.items() if state != SHOWN]
     if not withheld or (verdict.scope == "slice" and verdict.group not in withheld):
         return verdict
-    return hidden_verdict(verdict, data.floor)
+    return replace(hidden_verdict(verdict, data.floor), majority=np.nan)
 
 
 def _verdict(criterion: Criterion, data: GroupedRows, *, replicates: int, seed: int) -> Verdict:
@@ -65,18 +67,22 @@ def _verdict(criterion: Criterion, data: GroupedRows, *, replicates: int, seed: 
         groups = groups.assign(outer_low=outer["low"], outer_high=outer["high"])
         return judge_groups(criterion, groups, scope=scope, slice=column)
     table = disparities_by_column(data, groups, replicates=replicates, **options)
-    return _judge_gap(criterion, table.to_dict("records")[0], data, column)
+    table["majority"] = majority_gaps(table["metric"], groups, kind=criterion.gap)
+    row = table.to_dict("records")[0]
+    row["groups"] = f"{row['groups'].partition(' of ')[0]} of {groups['group'].nunique()}"  # those without rows too
+    return _judge_gap(criterion, row, data, column)
 
 
 def _judge_gap(criterion: Criterion, row: Mapping[Any, Any], data: GroupedRows, column: str) -> Verdict:
-    kind, n = criterion.gap, len(data.test)
+    kind, n, guess = criterion.gap, len(data.test), row["majority"]
     figures = (row[kind], row[f"{kind}_low"], row[f"{kind}_high"])
     known, _, total = str(row["groups"]).partition(" of ")
     between = f"{row['smallest']} to {row['largest']}" if row["status"] == ESTIMATED else ""
-    made = judge(criterion, *figures, scope="gap", n=n, slice=column, group=between, why=str(row["method"]))
+    options: dict[str, Any] = {"scope": "gap", "n": n, "slice": column, "majority": guess}
+    made = judge(criterion, *figures, group=between, why=str(row["method"]), **options)
     if known != total and made.status == "met":
         why = f"{known} of {total} groups have enough rows"
-        return judge(criterion, np.nan, np.nan, np.nan, scope="gap", n=n, slice=column, why=why)
+        return judge(criterion, np.nan, np.nan, np.nan, why=why, **options)
     return made
 
 
@@ -186,15 +192,15 @@ def _group_statements(
 ) -> list[dict[str, str]]:
     found = whom_worst(data, groups, gaps, criteria)
     if not found:
-        return [{"text": no_gap(data), "tone": "plain", "artefact": "slices_and_bias/disparities"}]
+        return [{"text": no_gap(data, gaps), "tone": "plain", "artefact": "slices_and_bias/disparities"}]
     return [{"text": item.text, "tone": item.tone, "artefact": item.artefact} for item in found[:most]]
 
 
 def _slice_statement(data: GroupedRows, tested: pd.DataFrame) -> dict[str, str]:
     artefact = "slices_and_bias/confirmed"
     if tested.empty:
-        text = "No slice that was searched for on validation rows is worse than the whole by enough to be tested."
-        return {"text": text, "tone": "good", "artefact": "slices_and_bias/slices"}
+        text = "No slice was found on validation rows, and no group is declared, that could be tested on test rows."
+        return {"text": text, "tone": "plain", "artefact": "slices_and_bias/slices"}
     confirmed = tested[tested["confirmed"]]
     if confirmed.empty:
         text = f"None of {len(tested)} slices and declared groups is confirmed on test rows."

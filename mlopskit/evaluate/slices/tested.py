@@ -21,6 +21,7 @@ from mlopskit.evaluate.slices.confirm import confirm_slices
 from mlopskit.evaluate.slices.errors import slice_errors
 from mlopskit.evaluate.slices.find import in_words
 from mlopskit.evaluate.slices.found import SliceFeatures, score_of
+from mlopskit.evaluate.slices.guess import guessed
 from mlopskit.runs import Run
 from mlopskit.runs.uses import count_use
 
@@ -55,8 +56,9 @@ def confirmed_slices(
     Returns
     -------
     DataFrame
-        The columns of `confirm_slices`, the slice in words, origin (``searched`` or ``declared``) and measure (what
-        the errors are, such as ``false positive rate``). Empty where `by` does not apply to the task.
+        The columns of `confirm_slices`, the slice in words, origin (``searched`` or ``declared``), measure (what the
+        errors are, such as ``false positive rate``) and majority (as in `worst_slices`, on test rows). Empty where
+        `by` does not apply to the task.
     """
     seen, errors = (slice_errors(t, data.target, by=by) for t in (data.predictions_validation, data.predictions))
     if isinstance(seen, str) or isinstance(errors, str):
@@ -77,9 +79,10 @@ def confirmed_slices(
     tested = tested.assign(slice=words)
     tested.insert(1, "origin", origin)
     tested.insert(2, "measure", errors.mean_name)
+    chosen = list(every["slice"])
+    tested["majority"] = guessed(chosen, errors.of(features.test), data.predictions, data, by=by)
     if data.floor < 2:
         return tested
-    chosen = list(every["slice"])
     published = [*found["n"].notna(), *[False] * len(declared)]
     shown = slices_shown(chosen, own, floor=data.floor, published=published)
     shown &= slices_shown(chosen, errors.of(features.test), floor=data.floor)
@@ -101,27 +104,23 @@ def _declared(data: GroupedRows, features: SliceFeatures) -> Iterator[dict[str, 
 
 
 def show_confirmed(tested: pd.DataFrame, *, level: float = 0.05) -> Table | Note:
-    """Show what became of the slices on test rows, unconfirmed ones too, and what may be claimed."""
+    """Show what became of the slices on test rows, the surest first, unconfirmed ones too, and what may be claimed."""
     if tested.empty:
         return display.note("Not applicable: there is no slice and no declared group that could be tested.")
     headings = {
-        "error": "error on validation rows", "n_test": "test rows", "error_test": "error on test rows",
-        "error_rest": "error on other test rows", "p_value": "p", "adjusted": "p, adjusted",
+        "error": "error, validation", "n_test": "test rows", "error_test": "error, test",
+        "error_rest": "error outside", "p_value": "p", "adjusted": "adjusted p", "majority": "majority guess",
     }  # fmt: skip
+    guess = ["majority"] if tested["majority"].notna().any() else []
+    methods = tested["method"].unique()
     columns = [
-        "slice",
-        "origin",
-        "error",
-        "n_test",
-        "error_test",
-        "error_rest",
-        "p_value",
-        "adjusted",
-        "power",
-        "status",
-        "method",
-    ]
-    return display.table(tested, columns=columns, headings=headings, caption=claim(tested, level=level))
+        "slice", "origin", "error", "n_test", "error_test", "error_rest", *guess, "p_value", "adjusted", "power",
+        "status", *(["method"] if len(methods) > 1 else []),
+    ]  # fmt: skip
+    told = claim(tested, level=level) + (f" Every test: {methods[0]}." if len(methods) == 1 else "")
+    order = tested.sort_values(["confirmed", "adjusted"], ascending=[False, True], kind="stable")
+    where = "in the artefact confirmed"
+    return display.table(order, columns=columns, held=100, headings=headings, caption=told, where=where)
 
 
 def claim(tested: pd.DataFrame, *, level: float = 0.05) -> str:

@@ -21,7 +21,7 @@ JACKKNIFE = "jackknife over persons, one-sided t"
 """A person is whatever ``[data] group`` names."""
 
 
-def unit_codes(unit: pd.Series[Any] | None, rows: int) -> npt.NDArray[np.int64] | None:
+def unit_codes(unit: pd.Series[Any] | npt.ArrayLike | None, rows: int) -> npt.NDArray[np.int64] | None:
     """Number the units from 0; None where nobody has two rows. Rows without a unit are one unit.
 
     Raises
@@ -36,6 +36,7 @@ def unit_codes(unit: pd.Series[Any] | None, rows: int) -> npt.NDArray[np.int64] 
     """
     if unit is None:
         return None
+    unit = pd.Series(np.asarray(unit)) if not isinstance(unit, pd.Series) else unit
     if len(unit) != rows:
         raise DataError(f"There are {len(unit):,} units for {rows:,} rows; give one for each row.")
     codes = pd.factorize(unit, use_na_sentinel=False)[0].astype(np.int64)

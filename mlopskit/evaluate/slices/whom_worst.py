@@ -79,11 +79,14 @@ def largest_gap(data: GroupedRows, gaps: pd.DataFrame) -> Row | None:
     return best
 
 
-def no_gap(data: GroupedRows) -> str:
-    """Say that no gap is beyond chance, and in what."""
+def no_gap(data: GroupedRows, gaps: pd.DataFrame) -> str:
+    """Say that no gap is beyond chance, and in what; not where no two groups could be compared."""
     if not data.grouping.names:
         return NOT_DECLARED
     what = " or ".join(metric_words(name) for name in _MATTERS[data.target.task])
+    known = gaps["metric"].isin(_MATTERS[data.target.task]) & (gaps["status"] == ESTIMATED)
+    if not known.any():
+        return f"No declared group fails a criterion, but no two groups could be compared in {what}."
     return f"No declared group fails a criterion, and none differs in {what} by more than chance makes."
 
 

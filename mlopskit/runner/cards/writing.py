@@ -22,6 +22,7 @@ from mlopskit.runner.cards.filling import cards
 from mlopskit.runner.cards.markdown import markdown
 from mlopskit.runner.pages import templates
 from mlopskit.runner.report.evidence import Evidence, anchor, load
+from mlopskit.runner.report.safe import plain_order
 from mlopskit.runner.report.style import stylesheet
 
 
@@ -71,7 +72,7 @@ def render(run_folder: Path, *, folder: Path | None = None, answers: Answers | N
             }
             for suffix, text in written.items():
                 paths.append(target / f"{card.form.name}{suffix}")
-                write_text(paths[-1], text.encode("utf-8", "replace").decode("utf-8"))  # half a character is none
+                write_text(paths[-1], plain_order(text))
     except OSError as error:
         raise RunError(
             f"The cards cannot be written to {target} ({error.strerror}). Name another with --into."

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from markupsafe import Markup
 
 from mlopskit.runner.report.evidence import Phase, anchor
+from mlopskit.runner.report.links import Links, links, settled
 from mlopskit.runner.report.prose import markdown, python, terminal
 from mlopskit.runner.report.safe import safe_html, safe_svg
 
 LARGEST = 1_500_000
 """Characters of one output that a report still shows; what is larger stays in the notebook."""
 
-Links = tuple[tuple[str, ...], tuple[str, ...]]
-"""Artefacts written and artefacts read, as ``phase/name``."""
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
@@ -73,7 +71,7 @@ def blocks(phase: Phase) -> list[Block]:
     """Return the cells of a phase in order; empty cells and papermill's own error markers are left out."""
     made: list[Block] = []
     heading = ""
-    known: dict[str, str] = {}
+    linked = _links(phase)
     for number, cell in enumerate(phase.cells, start=1):
         source = text_of(cell.get("source"))
         tags = _tags(cell)
@@ -81,15 +79,28 @@ def blocks(phase: Phase) -> list[Block]:
             continue
         name = anchor(phase.anchor, str(cell.get("id") or f"cell-{number}"))
         if cell.get("cell_type") == "code":
-            links = _links(source, phase.name, known)
-            made.append(_code(cell, source, links, name=name, heading=heading, prefix=f"d{phase.number}-{number}"))
+            made.append(
+                _code(cell, source, linked[number], name=name, heading=heading, prefix=f"d{phase.number}-{number}")
+            )
         else:
             heading = _last_heading(source) or heading
             made.append(Block("words", name, Markup(markdown(_untitled(source))), heading=heading))  # noqa: S704 (escaped there)
     return made
 
 
-def _code(cell: Mapping[str, Any], source: str, links: Links, *, name: str, heading: str, prefix: str) -> Block:
+def _links(phase: Phase) -> dict[int, Links]:
+    """Return what each code cell, by its number, has to do with artefacts."""
+    known: dict[str, tuple[str, ...]] = {}
+    code = {
+        number: links(text_of(cell.get("source")), phase.name, known)
+        for number, cell in enumerate(phase.cells, start=1)
+        if cell.get("cell_type") == "code"
+    }
+    written = settled(list(code.values()), [item.key for item in phase.writes])
+    return {number: replace(found, writes=names) for (number, found), names in zip(code.items(), written, strict=True)}
+
+
+def _code(cell: Mapping[str, Any], source: str, linked: Links, *, name: str, heading: str, prefix: str) -> Block:
     tags = _tags(cell)
     outputs = [item for item in cell.get("outputs") or [] if isinstance(item, dict)]
     label = "Parameters" if {"parameters", "injected-parameters"} & set(tags) else "Code"
@@ -102,8 +113,8 @@ def _code(cell: Mapping[str, Any], source: str, links: Links, *, name: str, head
         code=Markup(python(source)),  # noqa: S704 (Pygments escapes)
         label=label,
         heading=heading,
-        writes=links[0],
-        reads=links[1],
+        writes=linked.writes,
+        reads=linked.reads,
         ran=cell.get("execution_count") is not None or bool(outputs),
         failed=any(item.get("output_type") == "error" for item in outputs),
         volatile="volatile" in tags,
@@ -148,39 +159,6 @@ def _untitled(source: str) -> str:
 def _last_heading(source: str) -> str:
     found = re.findall(r"^#{1,6} +(.+?)\s*#*$", source, re.MULTILINE)
     return re.sub(r"[*_`]", "", found[-1]) if found else ""
-
-
-def _links(source: str, phase: str, known: dict[str, str]) -> Links:
-    """Return what a cell writes and what it rests on; `known` tells which artefact each variable holds, and learns."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return (), ()
-    writes: dict[str, None] = {}
-    reads: dict[str, None] = {}
-    learnt: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in known:
-            reads[known[node.id]] = None
-        elif (found := _artefact(node, phase)) is not None:
-            (writes if found[0] else reads)[found[1]] = None
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            held = _artefact(node.value, phase)
-            learnt.update({node.targets[0].id: held[1]} if held else {})
-    known.update(learnt)
-    return tuple(writes), tuple(name for name in reads if name not in writes)
-
-
-def _artefact(node: ast.AST, phase: str) -> tuple[bool, str] | None:
-    """Return whether a call writes an artefact or reads one, and which; None when it does neither."""
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
-        return None
-    first, verb = node.args[0], node.func.attr
-    if not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
-        return None
-    if verb in {"write", "write_folder"}:
-        return True, f"{phase}/{first.value}"
-    return (False, first.value) if verb == "read" and "/" in first.value else None
 
 
 def _joined(outputs: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

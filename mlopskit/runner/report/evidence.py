@@ -14,6 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mlopskit.runner.manifest import ENDED_WELL
+from mlopskit.runner.reuse import damaged
+
 Row = Mapping[str, Any]
 
 
@@ -58,6 +61,7 @@ class Phase:
     writes: tuple[Artefact, ...]
     key: str
     note: str
+    damage: str
     folder: Path
     summary: Mapping[str, Any] = field(default_factory=dict)
     cells: tuple[Mapping[str, Any], ...] = ()
@@ -70,7 +74,7 @@ class Phase:
     @property
     def ended_well(self) -> bool:
         """True when its results can be relied on."""
-        return self.status in {"done", "reused"}
+        return self.status in ENDED_WELL
 
     @property
     def facts(self) -> list[Row]:
@@ -86,6 +90,16 @@ class Phase:
     def next_steps(self) -> list[Row]:
         """What to do, and the phase that it leads back to."""
         return _rows(self.summary.get("next"))
+
+    @cached_property
+    def monitored(self) -> list[Row]:
+        """Every threshold that it looked at."""
+        return [row for name in ("alerts", "software_alerts") for row in self.table(name)]
+
+    @property
+    def unchecked(self) -> list[Row]:
+        """Thresholds that it could not look at; never to be counted among those that held."""
+        return [row for row in self.monitored if row.get("status") == "could not check"]
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """Return the rows of a small table that the phase wrote; none when it is absent or unreadable."""
@@ -164,8 +178,12 @@ class Evidence:
     @cached_property
     def monitored(self) -> list[Row]:
         """Every threshold that was looked at."""
-        names = ("alerts", "software_alerts")
-        return [row for phase in self.phases for name in names for row in phase.table(name)]
+        return [row for phase in self.phases for row in phase.monitored]
+
+    @cached_property
+    def unchecked(self) -> list[Row]:
+        """Thresholds that could not be looked at."""
+        return [row for phase in self.phases for row in phase.unchecked]
 
     @cached_property
     def open_questions(self) -> list[Row]:
@@ -202,17 +220,19 @@ def _phase(folder: Path, item: Row, number: int) -> Phase:
     name = str(item.get("name", f"phase {number}"))
     home = folder / Path(name).name
     summary = read_json(home / "summary.json")
-    error = item.get("error")
+    error, status = item.get("error"), str(item.get("status") or "never-ran")
+    damage = (damaged(home) or "") if status in ENDED_WELL else ""
     return Phase(
         name=name,
         number=number,
-        status=str(item.get("status") or "never-ran"),
+        status=status,
         seconds=item.get("seconds"),
         error=error if isinstance(error, dict) else {"message": str(error)} if error else {},
         reads=_artefacts(item.get("reads")),
         writes=_artefacts(item.get("writes")),
         key=str(item.get("key") or ""),
-        note=str(item.get("reason") or ""),
+        note="; ".join(filter(None, [damage, str(item.get("reason") or "")])),
+        damage=damage,
         folder=home,
         summary=summary if isinstance(summary, dict) else {},
         cells=_cells(home / "notebook.ipynb"),

@@ -94,12 +94,17 @@ def _slices(_: Evidence, phase: Phase) -> Explorer | None:
         return None
     rows = explored.joined([row for row in found if "slice" in row], confirmed)
     names = [str(row["slice"]) for row in rows]
+    apart = [row["conditions"] for row in rows]
     statuses = sorted({row["status"] for row in rows})
-    measures = _errors(rows, str(confirmed[0].get("measure") or "error"), groups)
+    measure = str(confirmed[0].get("measure") or "error")
+    validation = {str(row.get("slice")): row.get("majority") for row in found}
+    guesses = [row["majority"] for row in rows], [validation.get(name) for name in names]
+    measures = _errors(rows, measure, groups, guesses)
     declared, more = _metrics(names, groups)
     data = {
         "names": names,
-        "columns": explored.described_by(names),
+        "columns": explored.described_by(apart),
+        "apart": {place: parts for place, parts in enumerate(apart) if parts != names[place].split(explored.AND)},
         "declared": [place for place, row in enumerate(rows) if row["origin"] == "declared"],
         "confirmed": [place for place, row in enumerate(rows) if row["confirmed"]],
         "status": [statuses.index(row["status"]) for row in rows],
@@ -108,6 +113,7 @@ def _slices(_: Evidence, phase: Phase) -> Explorer | None:
         "same": _words(rows, "same_rows"), "over": _words(rows, "overlapping"),
         "measures": [*measures, *more], "groups": declared,
         "fit": explored.FIT, "few": FEWEST, "fewWords": explored.TOO_FEW,
+        "guess": "mean guess" if measure == "mean squared error" else "majority guess",
     }  # fmt: skip
     count = sum(row["confirmed"] for row in rows)
     lead = explored.FIT.format(fitting=len(names), of=len(names), confirmed=count)
@@ -131,20 +137,23 @@ def _words(rows: Sequence[Row], name: str) -> dict[str, str]:
     return {str(place): row[name] for place, row in enumerate(rows) if row[name]}
 
 
-def _errors(rows: Sequence[Row], measure: str, groups: Sequence[Row]) -> Iterator[Data]:
-    """Yield the mean error on test rows and on validation rows, as counts where it is a share."""
+def _errors(
+    rows: Sequence[Row], measure: str, groups: Sequence[Row], guesses: Sequence[Sequence[Any]]
+) -> Iterator[Data]:
+    """Yield the mean error on test rows and on validation rows, as counts where it is a share, with the guess's."""
     share = _SHARES.get(measure)
     overall = _overall(groups, share)
     total, of_all = overall.get("denominator" if share else "n"), _quotient(rows, "n", "share")
     seen = round(of_all) if of_all is not None else None
-    parts = (
+    parts: tuple[tuple[str, str, str, Any, Data], ...] = (
         ("test rows", "n_test", "error_test", total, {"rest": _numbers(rows, "error_rest")}),
         ("validation rows", "n", "error", seen, {"all": _short(_quotient(rows, "error", "times"))}),
     )
-    for kind, size, value, every, beside in parts:
+    for (kind, size, value, every, beside), guess in zip(parts, guesses, strict=True):
         sizes = [int(row[size]) if is_number(row[size]) else None for row in rows]
         shown = _counts(rows, sizes, value) if share else {"v": _numbers(rows, value)}
-        yield {"name": measure, "rows": kind, "n": sizes, "total": _short(every, 15), "down": 1, **shown, **beside}
+        yield {"name": measure, "rows": kind, "n": sizes, "total": _short(every, 15), "down": 1, **shown, **beside,
+               **_guessed(guess)}  # fmt: skip
 
 
 def _quotient(rows: Sequence[Row], part: str, share: str) -> float | None:
@@ -182,7 +191,14 @@ def _metrics(names: Sequence[str], groups: Sequence[Row]) -> tuple[Data, list[Da
 def _metric(name: str, rows: Sequence[Row], groups: Sequence[Row]) -> Data:
     figures = {key: [_short(row.get(long)) for row in rows] for key, long in _FIGURES.items()}
     beside = {"all": _short(_overall(groups, name).get("value")), "down": int(name in explored.LOWER_IS_BETTER)}
-    return {"name": name.replace("_", " "), "rows": "test rows", **figures, **beside}
+    guess = _guessed([row.get("majority") for row in rows])
+    return {"name": name.replace("_", " "), "rows": "test rows", **figures, **beside, **guess}
+
+
+def _guessed(values: Sequence[Any]) -> Data:
+    """What the guess scores in each slice; nothing where the tables do not tell."""
+    guess = [_short(value) for value in values]
+    return {"guess": guess} if any(value is not None for value in guess) else {}
 
 
 def _thresholds(evidence: Evidence, phase: Phase) -> Explorer | None:
@@ -191,25 +207,54 @@ def _thresholds(evidence: Evidence, phase: Phase) -> Explorer | None:
         return None
     if not all(is_number(row["threshold"]) and is_number(row["denominator"]) for row in table):
         return None
-    column, groups = str(table[0]["slice"]), list(dict.fromkeys(str(row["group"]) for row in table))
-    steps = sorted({row["threshold"] for row in table})
-    found, alarmed = _called(table, "recall"), _called(table, "false_positive_rate")
     chosen, target = evidence.record("threshold"), evidence.record("target")
     own = chosen.get("threshold") if isinstance(chosen, Mapping) else None
+    of_column: dict[str, list[Row]] = {}
+    for row in table:
+        of_column.setdefault(str(row["slice"]), []).append(row)
+    columns = [made for name, rows in of_column.items() if (made := _by_threshold(name, rows, own)) is not None]
+    if not columns:
+        return None
+    if not _known_to_be_unfloored(evidence):  # by two columns together, what one withholds could be had as a difference
+        columns = columns[:1]
+    data = {
+        "columns": columns, "rates": dict(explored.RATES), "few": FEWEST, "fewWords": explored.TOO_FEW,
+        "at": explored.AT, "ownWords": explored.OWN, "between": explored.BETWEEN,
+        "guessWords": explored.GUESS, "guess": _one_guess(table),
+        "positive": str(target.get("positive") or "") if isinstance(target, Mapping) else "",
+    }  # fmt: skip
+    steps, names = len(columns[0]["steps"]), [column["name"] for column in columns]
+    of = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    lead = f"What each of {steps} thresholds would do to the groups of {of}; the counts are exact at each."
+    lead += _withheld(phase, names[0])
+    return Explorer("thresholds", "Explore the threshold", lead, (f"{phase.name}/threshold_rates",), "", as_json(data))
+
+
+def _by_threshold(column: str, table: Sequence[Row], own: Any) -> Data | None:
+    """Return the counts of one column's groups at each threshold; None where a threshold lacks a group's."""
+    groups = list(dict.fromkeys(str(row["group"]) for row in table))
+    steps = sorted({row["threshold"] for row in table})
+    found, alarmed = _called(table, "recall"), _called(table, "false_positive_rate")
     if any(len(part.get(name, (0, ()))[1]) != len(steps) for part in (found, alarmed) for name in groups):
         return None
-    data = {
-        "column": column, "groups": groups, "steps": [_short(step) for step in steps],
+    return {
+        "name": column, "groups": groups, "steps": [_short(step) for step in steps],
         "own": steps.index(own) if own in steps else None,
         "positives": [found[name][0] for name in groups], "negatives": [alarmed[name][0] for name in groups],
         "hits": [found[name][1] for name in groups], "alarms": [alarmed[name][1] for name in groups],
-        "rates": dict(explored.RATES), "few": FEWEST, "fewWords": explored.TOO_FEW,
-        "at": explored.AT, "ownWords": explored.OWN, "between": explored.BETWEEN,
-        "positive": str(target.get("positive") or "") if isinstance(target, Mapping) else "",
     }  # fmt: skip
-    lead = f"What each of {len(steps)} thresholds would do to the groups of {column}; the counts are exact at each."
-    lead += _withheld(phase, column)
-    return Explorer("thresholds", "Explore the threshold", lead, (f"{phase.name}/threshold_rates",), "", as_json(data))
+
+
+def _one_guess(table: Sequence[Row]) -> float | int | None:
+    """What the majority guess has as selection rate, recall and false positive rate in each group, 0 or 1."""
+    found = {_short(row.get("majority")) for row in table if row["metric"] in explored.CALLED} - {None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _known_to_be_unfloored(evidence: Evidence) -> bool:
+    scope = evidence.record("data")
+    floor = scope.get("privacy_floor") if isinstance(scope, Mapping) else None
+    return isinstance(floor, int | float) and floor <= 1
 
 
 def _withheld(phase: Phase, column: str) -> str:

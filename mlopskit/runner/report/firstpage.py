@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mlopskit.runner.report.cells import Block, error_of, failed_block
 from mlopskit.runner.report.evidence import Evidence, Phase, Row, anchor
 from mlopskit.runner.report.marks import is_number
-from mlopskit.runner.report.verdict import Verdict, judge
+from mlopskit.runner.report.verdict import Verdict, judge, undecided
 
 _BY_GROUP = ("slices_and_bias/", "slices/", "bias/")
 """Artefacts that speak of groups of people or cases; the sentence on whom the model serves worst rests on one."""
 
 _ADVICE = {
-    "failed": "Open that phase's notebook in JupyterLab, mend what the error names, and run again: `mlopskit run`.",
-    "killed": "The kernel was ended from outside, often for want of memory. Give it more, or fewer rows; run again.",
-    "timed-out": "Raise the phase's time limit or lower its parameters, then run again.",
-    "Interrupted": "Someone stopped the run. Start it again with `mlopskit run`; what had ended is used again.",
+    "failed": "Open that phase's notebook in JupyterLab, mend what the error names, and go on",
+    "killed": "Its kernel ended before the phase did; what it last printed may say why. Mend that, and go on",
+    "SIGKILL": "The kernel was ended from outside, often for want of memory. Give it more, or fewer rows, and go on",
+    "timed-out": "Raise the phase's time limit or lower its parameters, and go on",
+    "Interrupted": "Someone stopped the run. Go on",
+    "RunnerDied": "Something ended the whole run, such as a machine that went down or a closed session. Go on",
 }
+"""Cause or status → what helps; the command that goes on follows, which takes what had ended as it is."""
 
 
 class SectionLike(Protocol):
@@ -29,6 +32,18 @@ class SectionLike(Protocol):
     def phase(self) -> Phase: ...  # noqa: D102
     @property
     def blocks(self) -> Sequence[Block]: ...  # noqa: D102
+    @property
+    def short(self) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """What the run leaves open, why that matters, and the place that says more: its id and what it is called."""
+
+    text: str
+    why: str
+    anchor: str
+    place: str
 
 
 @dataclass(frozen=True)
@@ -49,8 +64,9 @@ class Outlook:
 
     verdict: Verdict
     facts: Sequence[Mapping[str, Any]]
-    worst: Row | None
+    worst: Sequence[Row]
     worst_phase: str
+    unknown: Sequence[Unknown]
     warnings: Sequence[Row]
     steps: Sequence[Mapping[str, Any]]
     failure: Failure | None
@@ -59,12 +75,14 @@ class Outlook:
 def look(evidence: Evidence, sections: Sequence[SectionLike]) -> Outlook:
     """Compose the first screen from the evidence."""
     worst_phase, worst = _worst(evidence)
+    verdict = judge(evidence)
     return Outlook(
-        verdict=judge(evidence),
+        verdict=verdict,
         facts=_headline(evidence),
         worst=worst,
         worst_phase=worst_phase,
-        warnings=[row for row in _warnings(evidence) if worst is None or row.get("text") != worst.get("text")],
+        unknown=list(_unknown(evidence, sections, verdict)),
+        warnings=_warnings(evidence, said={str(row.get("text")) for row in worst}),
         steps=_steps(evidence),
         failure=_failure(evidence, sections),
     )
@@ -88,17 +106,47 @@ def _by_weight(phases: Sequence[Phase]) -> list[Phase]:
     return [*judges, *(phase for phase in phases if phase not in judges)]
 
 
-def _worst(evidence: Evidence) -> tuple[str, Row | None]:
+def _worst(evidence: Evidence, *, most: int = 2) -> tuple[str, Sequence[Row]]:
+    """What the first phase that compares groups says of them: of the declared ones, then of those that were found."""
     for phase in evidence.phases:
-        spoken = [row for row in phase.statements if str(row.get("artefact") or "").startswith(_BY_GROUP)]
-        if spoken:  # a phase puts the sentence that matters most first
-            return phase.anchor, spoken[0]
-    return "", None
+        spoken: dict[str, Row] = {}  # a phase puts the sentence that matters most first
+        for row in phase.statements:
+            if (artefact := str(row.get("artefact") or "")).startswith(_BY_GROUP):
+                spoken.setdefault(artefact, row)
+        if spoken:
+            return phase.anchor, list(spoken.values())[:most]
+    return "", []
 
 
-def _warnings(evidence: Evidence) -> list[Row]:
+def _unknown(evidence: Evidence, sections: Sequence[SectionLike], verdict: Verdict) -> Iterator[Unknown]:
+    """What did not end, what the data cannot decide, what could not be checked, what nobody has answered."""
+    if left := [section.short for section in sections if not section.phase.ended_well]:
+        yield Unknown(f"What would have come of: {', '.join(left)}.", "", "phases", "What ran")
+    if verdict.answer == "no":  # the other answers give these as their reasons
+        for row in evidence.criteria:
+            if row.get("status") == "undecided":
+                yield Unknown(undecided(row), str(row.get("reason") or ""), "criteria", "Criteria")
+    for section in sections:
+        place, damage = (section.phase.anchor, section.short), section.phase.damage
+        if damage and not any(damage in reason for reason in verdict.reasons):
+            yield Unknown(f"What the run found in phase {section.phase.name}: {damage}.", "", *place)
+        for row in section.phase.unchecked:
+            yield Unknown(_unchecked(row), "", *place)
+        for row in section.phase.table("open_questions"):
+            yield Unknown(str(row.get("question") or ""), str(row.get("why") or ""), *place)
+
+
+def _unchecked(row: Row) -> str:
+    name = row.get("name") or row.get("metric") or "A threshold"
+    return str(row.get("text") or f"{name} could not be checked.")
+
+
+def _warnings(evidence: Evidence, *, said: Container[str]) -> list[Row]:
+    """What is bad and not said above: in so many words, or by the verdict, which names the criteria that are missed."""
     rows = [{**row, "phase": phase.anchor} for phase in evidence.phases for row in phase.statements]
-    return [row for row in rows if row.get("tone") == "bad"]
+    bad = [row for row in rows if row.get("tone") == "bad" and row.get("text") not in said]
+    judged = {f"{row.get('phase')}/criteria" for row in evidence.criteria}
+    return [row for row in bad if row.get("artefact") not in judged]
 
 
 def _steps(evidence: Evidence, *, most: int = 5) -> Sequence[Mapping[str, Any]]:
@@ -129,8 +177,16 @@ def _failure(evidence: Evidence, sections: Sequence[SectionLike]) -> Failure | N
         anchor=block.anchor if block else phase.anchor,
         name=told.get("name") or seen.get("name") or phase.status.replace("-", " "),
         message=told.get("message") or seen.get("value") or "",
-        advice=_ADVICE.get(told.get("name", ""), _ADVICE[phase.status]),
+        advice=_advice(evidence.name, phase, told),
     )
+
+
+def _advice(run: str, phase: Phase, told: Mapping[str, str]) -> str:
+    """What helps depends on who ended it: SIGKILL comes from outside, as when memory runs out."""
+    name = told.get("name", "")
+    if name == "KernelDied" and "SIGKILL" in told.get("message", ""):
+        name = "SIGKILL"
+    return f"{_ADVICE.get(name, _ADVICE[phase.status])}: `mlopskit run --resume {run}` takes over what had ended."
 
 
 def _last_run(blocks: Sequence[Block]) -> Block | None:

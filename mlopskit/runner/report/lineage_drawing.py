@@ -13,6 +13,7 @@ from itertools import chain
 from markupsafe import Markup
 
 from mlopskit.runner.report.evidence import Artefact, Phase
+from mlopskit.runs import LOOKS
 
 _WIDE, _HIGH, _RIGHT, _DOWN = 112, 30, 88, 46  # of a box; from one box to the next
 _LETTERS = 16  # that fit into a box
@@ -47,7 +48,7 @@ def flows(phases: Sequence[Phase]) -> list[Flow]:
     for phase in phases:
         for item in phase.reads:
             writer = _writer(item, known)
-            if item.op != "absent" and writer != phase.name:
+            if item.op not in LOOKS and writer != phase.name:
                 found.setdefault((writer, phase.name), {})[item.key if writer in known else item.shown] = None
     return [Flow(writer, reader, tuple(names)) for (writer, reader), names in found.items()]
 

@@ -27,6 +27,7 @@ STATUS = {
     "interrupted": ("warning", "!", "interrupted"),
     "unfinished": ("warning", "?", "unfinished"),
     "running": ("warning", "…", "running"),
+    "damaged": ("bad", "✗", "damaged"),
 }
 """Status → tone, mark and words: never the colour alone."""
 
@@ -61,14 +62,14 @@ def seconds(value: Any) -> str:
 
     Examples
     --------
-    >>> seconds(0.04), seconds(7.25), seconds(75), seconds(4000), seconds(None)
-    ('under 0.1 s', '7.2 s', '1 min 15 s', '1 h 6 min', '–')
+    >>> seconds(0.04), seconds(7.25), seconds(59.97), seconds(75), seconds(4000), seconds(None)
+    ('under 0.1 s', '7.2 s', '1 min 0 s', '1 min 15 s', '1 h 6 min', '–')
     """
     if not is_number(value):
         return "–"
     if value < 0.1:
         return "under 0.1 s"
-    if value < 60:
+    if value < 59.95:  # what rounds to 60.0 is a minute
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
@@ -90,8 +91,11 @@ def size(value: Any) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether a value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Tell whether a value is a finite number, and one that a float can hold."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def interval(

@@ -22,6 +22,7 @@ from mlopskit.runner.report.explorers import Explorer, explorers
 from mlopskit.runner.report.firstpage import Outlook, look
 from mlopskit.runner.report.lineage_drawing import lineage
 from mlopskit.runner.report.provenance import Origin, trace
+from mlopskit.runner.report.safe import plain_order
 from mlopskit.runner.report.scripts import script
 from mlopskit.runner.report.style import stylesheet
 from mlopskit.runner.report.terms import Terms
@@ -72,7 +73,7 @@ def render(run_folder: Path) -> Path:
     sections = [section(evidence, phase) for phase in evidence.phases]
     outlook, origin = look(evidence, sections), trace(evidence)
     path = evidence.folder / "report.html"
-    write_text(path, page(evidence, sections, outlook=outlook, origin=origin))
+    write_text(path, plain_order(page(evidence, sections, outlook=outlook, origin=origin)))
     return path
 
 

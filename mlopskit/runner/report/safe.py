@@ -41,6 +41,8 @@ _ALIGNED = (
     (' style="text-align:right;font-variant-numeric:tabular-nums"', ' class="mlopskit-num"'),
     (' style="text-align:left"', ""),
 )
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Signs that turn the direction of what follows: a name that holds one would rewrite the sentence around it."""
 _RAW = re.compile(r"<(script|style|template|noscript)\b[^>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _IMG = re.compile(r'<img(?: [\w-]+="[^"]*")*>')
 _DRAWING = re.compile(r"<svg\b.*?</svg\s*>", re.DOTALL)
@@ -66,6 +68,20 @@ _SERIES = re.compile("|".join(PALETTE), re.IGNORECASE)
 
 class UnsafeDrawingError(Exception):
     """The text is no well-formed drawing, or it declares a document type."""
+
+
+def plain_order(text: str) -> str:
+    """Return a page in which text stands in the order in which it is read: signs that turn it are shown instead.
+
+    Half a character, which no file can hold, becomes a question mark.
+
+    Examples
+    --------
+    >>> plain_order("a" + chr(0x202E) + "b")
+    'a[U+202E]b'
+    """
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    return _TURNING.sub(lambda found: f"[U+{ord(found[0]):04X}]", whole)
 
 
 @lru_cache(maxsize=4096)

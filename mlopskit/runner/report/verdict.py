@@ -1,13 +1,16 @@
 """May this model be used? Computed from what ran, the acceptance criteria, the alerts and what nobody has answered.
 
 ``yes``: the run ended, every criterion is met, nothing is open. ``conditions``: every criterion is met, or undecided
-where the project file lets it pass, and something is open that a person must settle. ``no``: a criterion is not met.
-``unknown``: the run did not end, no criterion was set, or the data cannot decide one that must be decided.
+where the project file lets it pass, and something is open that a person must settle: an alert, a check of production
+that could not be made, a question. ``no``: a criterion is not met.
+``unknown``: the run did not end, no criterion was set, the data cannot decide one that must be decided, or what the
+run wrote is not what lies there now.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mlopskit.runner.report.evidence import Evidence, Row
 from mlopskit.runner.report.marks import is_number, number
@@ -25,32 +28,56 @@ class Verdict:
         The answer in words.
     reasons : tuple of str
         Why, one sentence each.
+    artefacts : tuple of str
+        What each reason rests on, as ``phase/name``; empty where that is more than one artefact, or none.
     """
 
     answer: str
     headline: str
     reasons: tuple[str, ...]
+    artefacts: tuple[str, ...] = ()
+
+
+Reason = tuple[str, str]
+"""A sentence and the artefact that it rests on."""
 
 
 def judge(evidence: Evidence) -> Verdict:
     """Return the verdict on a run."""
-    rows = evidence.criteria
+    answer, headline, *reasons = _judged(evidence)
+    return Verdict(answer, headline, tuple(text for text, _ in reasons), tuple(name for _, name in reasons))
+
+
+def _judged(evidence: Evidence) -> tuple[Any, ...]:
+    rows, tally = evidence.criteria, (_tally(evidence), "")
     missed = [row for row in rows if row.get("status") == "not-met"]
     stopping = [row for row in rows if row.get("status") == "undecided" and row.get("on_undecided") != "pass"]
     if missed:
-        return Verdict("no", "No", (_tally(evidence), *(_sentence(row, "is not met") for row in missed)))
+        return "no", "No", tally, *((_sentence(row, "is not met"), _judging(row)) for row in missed)
     if not _ended(evidence):
-        return Verdict("unknown", "Not known", (_why_unfinished(evidence),))
+        return "unknown", "Not known", (_why_unfinished(evidence), "")
+    if changed := [(f"Phase {phase.name}: {phase.damage}.", "") for phase in evidence.phases if phase.damage]:
+        why = "So what is shown here may not be what the run found. Make it again: `mlopskit run`."
+        return "unknown", "Not known", *changed, (why, "")
     if not rows:
         why = "No acceptance criterion was checked, so nothing says what would be good enough."
-        return Verdict("unknown", "Not known", (why,))
+        return "unknown", "Not known", (why, "")
     if stopping:
-        undecided = (_sentence(row, "cannot be decided with these data") for row in stopping)
-        return Verdict("unknown", "Not known", (_tally(evidence), *undecided))
+        return "unknown", "Not known", tally, *((undecided(row), _judging(row)) for row in stopping)
     conditions = _conditions(evidence)
     if conditions:
-        return Verdict("conditions", "Yes, under conditions", (_tally(evidence), *conditions))
-    return Verdict("yes", "Yes", (_tally(evidence), "No alert was raised and no question is open."))
+        return "conditions", "Yes, under conditions", tally, *conditions
+    return "yes", "Yes", tally, ("No alert was raised and no question is open.", "")
+
+
+def _judging(row: Row) -> str:
+    """Name the table that holds the judgement."""
+    return f"{row['phase']}/criteria" if row.get("phase") else ""
+
+
+def undecided(row: Row) -> str:
+    """Say that the data cannot decide a criterion, and what they say of it."""
+    return _sentence(row, "cannot be decided with these data")
 
 
 def _ended(evidence: Evidence) -> bool:
@@ -69,13 +96,19 @@ def _why_unfinished(evidence: Evidence) -> str:
     return f"The run did not end ({evidence.status.replace('-', ' ')}).{named}"
 
 
-def _conditions(evidence: Evidence) -> list[str]:
+def _conditions(evidence: Evidence) -> list[Reason]:
     passed = [row for row in evidence.criteria if row.get("status") == "undecided"]
-    found = [_sentence(row, "cannot be decided; the project file lets it pass") for row in passed]
+    found = [(_sentence(row, "cannot be decided; the project file lets it pass"), _judging(row)) for row in passed]
     if evidence.alerts:
-        found.append(f"{_many(len(evidence.alerts), 'alert')} of the rehearsed production must be looked at first.")
+        many = _many(len(evidence.alerts), "alert")
+        found.append((f"{many} of the rehearsed production must be looked at first.", "monitor/alerts"))
+    if evidence.unchecked:
+        many = _many(len(evidence.unchecked), "check")
+        why = f"{many} of the rehearsed production could not be made, which is not good news."
+        found.append((why, "monitor/alerts"))
     if evidence.open_questions:
-        found.append(f"{_many(len(evidence.open_questions), 'question')} of the project file must be answered first.")
+        many = _many(len(evidence.open_questions), "question")
+        found.append((f"{many} of the project file must be answered first.", "scope/open_questions"))
     return found
 
 
@@ -85,10 +118,11 @@ def _many(number: int, thing: str) -> str:
 
 def _tally(evidence: Evidence) -> str:
     outcomes = list(evidence.outcomes.values())
-    met = outcomes.count("met")
+    met, undecided = outcomes.count("met"), outcomes.count("undecided")
     if met == len(outcomes) > 1:
         return f"All {met} acceptance criteria are met."
-    return f"{met} of {len(outcomes)} acceptance criteria {'is' if met == 1 else 'are'} met."
+    rest = f"; {undecided} cannot be decided" if undecided else ""
+    return f"{met} of {len(outcomes)} acceptance criteria {'is' if met == 1 else 'are'} met{rest}."
 
 
 def _sentence(row: Row, what: str) -> str:

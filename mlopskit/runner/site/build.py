@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlopskit.artefacts import replacing
 from mlopskit.errors import RunError
-from mlopskit.runner import marks
-from mlopskit.runner.catalogue import list_folders
+from mlopskit.runner.catalogue import latest_name, list_folders, marks_of
 from mlopskit.runner.site import pages, state
-from mlopskit.runner.site.details import Shapes, details_of, script_of
+from mlopskit.runner.site.beside import beside
 from mlopskit.runner.site.drawings import Drawings
-from mlopskit.runner.site.entries import COPIED, Entry, entry_of, fingerprint
-from mlopskit.runner.site.reading import Reading
+from mlopskit.runner.site.entries import Entry, fingerprint
+from mlopskit.runner.site.making import INDEX, Making
 from mlopskit.runner.site.state import Known
 
-INDEX = "index.html"
-DETAILS = "run.js"
-_DRAFT_SECONDS = 3600
-"""A younger draft may be that of another build at work."""
+MANY = 40
+"""So many runs take longer to make than a second process takes to start."""
 
 
 @dataclass(frozen=True)
@@ -73,22 +68,23 @@ def build(runs: Path, into: Path, *, prune: bool = False) -> Built:
         state.claim(into, runs)
         return _build(runs, into, prune=prune)
     except OSError as error:
-        raise RunError(f"The site cannot be written to {into} ({error.strerror}). Name another with --into.") from None
+        reason = ": ".join(str(part) for part in (error.strerror or error, error.filename) if part)
+        raise RunError(
+            f"The site cannot be written to {into} ({reason}). Mend that, or name another with --into."
+        ) from None
 
 
 def _build(runs: Path, into: Path, *, prune: bool) -> Built:
     before, maker = state.load(into), pages.maker()
-    shapes: Shapes = {}
-    drawings = Drawings.open(into)
-    after: dict[str, Known] = {}
-    built: list[str] = []
-    for folder in list_folders(runs):
-        name, place = folder.name, into / "runs" / folder.name
-        made_from, known = f"{maker} {fingerprint(folder)}", before.get(folder.name)
-        if known is None or known.made_from != made_from or not known.stands(place, drawings.there):
-            known = _one(folder, place, made_from=made_from, shapes=shapes, drawings=drawings)
-            built.append(name)
-        after[name] = known
+    making = Making(runs, into, Drawings.open(into))
+    names = [folder.name for folder in list_folders(runs)]
+    built: dict[str, str] = {}
+    for name in names:
+        made_from, known = f"{maker} {fingerprint(runs / name)}", before.get(name)
+        if known is None or known.made_from != made_from or not known.stands(making.place(name), making.drawings.there):
+            built[name] = made_from
+    made = _made(making, built)
+    after = {name: known for name in names if (known := made.get(name) or before.get(name))}
     gone = tuple(sorted(set(before) - set(after)))
     if not prune:
         after |= {name: before[name] for name in gone}
@@ -96,56 +92,28 @@ def _build(runs: Path, into: Path, *, prune: bool) -> Built:
     _write_index(runs, into, [known.entry for known in after.values()], gone=gone)
     if prune:
         for name in gone:
-            shutil.rmtree(into / "runs" / name, ignore_errors=True)
-    drawings.sweep(*({name for known in shelf.values() for name in known.figures} for shelf in (before, after)))
-    kept = tuple(name for name in after if name not in built and name not in gone)
-    return Built(into / INDEX, tuple(built), kept, () if prune else gone, gone if prune else ())
+            shutil.rmtree(making.place(name), ignore_errors=True)
+    making.drawings.sweep(*({name for known in shelf.values() for name in known.figures} for shelf in (before, after)))
+    kept = tuple(name for name in names if name not in built)
+    return Built(
+        into / INDEX, tuple(name for name in built if name in made), kept, () if prune else gone, gone if prune else ()
+    )
 
 
-def _one(folder: Path, place: Path, *, made_from: str, shapes: Shapes, drawings: Drawings) -> Known:
-    """Make the pages of one run."""
-    run = Reading.open(folder)
-    entry, figures = entry_of(run), drawings.of_run(run)
-    details = script_of({**details_of(run, shapes=shapes), "figures": figures})
-    place.mkdir(parents=True, exist_ok=True)
-    for name in entry.files:
-        _copy(folder / name, place / name)
-    state.put(place / DETAILS, details)
-    state.put(place / INDEX, pages.of_run(entry, run))
-    kept = (*entry.files, DETAILS, INDEX)
-    _sweep(place, kept)
-    sizes = {name: (place / name).stat().st_size for name in kept}
-    return Known(made_from, entry, sizes, drawings.sizes({name for name, _ in figures.values()}))
+def _made(making: Making, wanted: Mapping[str, str]) -> dict[str, Known]:
+    """Make pages; of many runs a second process makes half, and what that leaves undone is done here.
 
-
-def _sweep(place: Path, kept: tuple[str, ...]) -> None:
-    """Remove a report that was taken back, and drafts of a build that was killed; what others put there stays."""
-    for name in set(COPIED) - set(kept):
-        (place / name).unlink(missing_ok=True)
-    for draft in place.glob(".*.part"):
-        with suppress(OSError):  # another build ends its own draft
-            if time.time() - draft.stat().st_ctime > _DRAFT_SECONDS:
-                draft.unlink()
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a page whole or not at all, unless it is there with the same size and time."""
-    with suppress(OSError):
-        there, here = target.stat(), source.stat()
-        if (there.st_size, there.st_mtime_ns) == (here.st_size, here.st_mtime_ns):
-            return
-    with replacing(target) as draft:
-        shutil.copyfile(source, draft)
-        with suppress(OSError):  # a shared drive that sets its own times
-            shutil.copystat(source, draft)
+    A run that is removed meanwhile is left out.
+    """
+    half = dict(list(wanted.items())[1::2]) if len(wanted) >= MANY else {}
+    with beside(making.runs, making.into, half) as theirs:
+        made = making.each({name: wanted[name] for name in wanted if name not in half})
+        made |= theirs()
+    return made | making.each({name: half[name] for name in half if name not in made})
 
 
 def _write_index(runs: Path, into: Path, entries: list[Entry], *, gone: tuple[str, ...]) -> None:
-    latest, marked = runs / "latest", {}
-    with suppress(RunError):  # damaged marks: `mlopskit runs` tells what is wrong with them
-        marked = marks.read(runs)
-    newest = latest.read_text(encoding="utf-8").strip() if latest.is_file() else ""
-    text = pages.index(entries, marked=marked, latest=newest, gone=frozenset(gone))
+    text = pages.index(entries, marked=marks_of(runs), latest=latest_name(runs), gone=frozenset(gone))
     if state.put(into / INDEX, text):
         with (into / INDEX).open("rb") as file:
             os.fsync(file.fileno())

@@ -14,7 +14,13 @@ from mlopskit.runner.site.entries import Entry, Headline
 
 WIDTH, HEIGHT = 760, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 78, 18, 14, 36
+_LETTER = 12
+"""Width of a letter of the axis where it is largest: on a phone."""
 _AXIS_TICKS = 5
+_LONG = 9
+"""A longer figure of the axis is written shorter, if it can be."""
+_LARGEST = 1e100
+"""A figure beyond it stands in the table only: between two of them there may be more than a number can say."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ def charts(entries: Sequence[Entry], *, most: int = 6) -> tuple[list[Chart], int
     """
     series: dict[tuple[str, str], list[Point]] = {}
     for place, entry in enumerate(entries):
-        if entry.headline is not None:
+        if entry.headline is not None and max(map(abs, _known(entry.headline))) < _LARGEST:
             key = entry.project, entry.headline.label
             series.setdefault(key, []).append(Point(place, entry, entry.headline, _seconds(entry.began)))
     found = sorted(((key, points) for key, points in series.items() if len(points) > 1), key=lambda item: -len(item[1]))
@@ -75,19 +81,20 @@ def draw(points: Sequence[Point], *, title: str) -> Chart:
     rows = ticks(min(heights), max(heights))
     bottom, top = min(rows[0], *heights), max(rows[-1], *heights)
     first, last = points[0].time, points[-1].time
+    texts = _labels(rows)
+    left = max(_LEFT, 12 + _LETTER * max(map(len, texts)))
 
     def x(time: float) -> float:
-        return _LEFT + (WIDTH - _LEFT - _RIGHT) * ((time - first) / (last - first) if last > first else 0.5)
+        return left + (WIDTH - left - _RIGHT) * ((time - first) / (last - first) if last > first else 0.5)
 
     def y(value: float) -> float:
         return HEIGHT - _BOTTOM - (HEIGHT - _BOTTOM - _TOP) * ((value - bottom) / (top - bottom))
 
-    digits = max(0, -math.floor(math.log10(rows[1] - rows[0]) + 1e-9)) if len(rows) > 1 else 3
     axis = [
         Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/><text x="{}" y="{:.1f}">{}</text>').format(
-            _LEFT, WIDTH - _RIGHT, y(row), y(row), _LEFT - 8, y(row) + 4, f"{row:,.{digits}f}"
+            left, WIDTH - _RIGHT, y(row), y(row), left - 8, y(row) + 4, text
         )
-        for row in rows
+        for row, text in zip(rows, texts, strict=True)
     ]
     axis += [
         Markup('<text class="when {}" x="{:.1f}" y="{}">{}</text>').format(anchor, x(time), HEIGHT - 10, text)
@@ -151,6 +158,22 @@ def ticks(low: float, high: float, *, most: int = _AXIS_TICKS) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [place * step for place in range(first, last + 1)]
+
+
+def _labels(rows: Sequence[float]) -> list[str]:
+    """Write the figures of an axis; very large and very small ones by their power of ten, where that is shorter.
+
+    Examples
+    --------
+    >>> _labels([0.8, 0.85]), _labels([0.0, 1e12, 2e12])
+    (['0.80', '0.85'], ['0', '1e+12', '2e+12'])
+    """
+    step = math.floor(math.log10(rows[1] - rows[0]) + 1e-9)
+    plain = [f"{row:,.{max(0, -step)}f}" for row in rows]
+    size = math.floor(math.log10(max(map(abs, rows))) + 1e-9)
+    short = ["0" if abs(row) < 10.0**step / 2 else f"{row:.{max(0, size - step)}e}" for row in rows]
+    widest, other = (max(map(len, texts)) for texts in (plain, short))
+    return short if widest > _LONG and other < widest else plain
 
 
 def _dates(first: float, last: float) -> list[tuple[float, str, str]]:

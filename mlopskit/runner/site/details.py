@@ -16,7 +16,6 @@ from mlopskit.params import portable
 from mlopskit.runner.compare import GROUPS, METRICS, TEST_ROWS
 from mlopskit.runner.compare_causes import DATA, distributions, parameters_of, source, surroundings
 from mlopskit.runner.compare_measures import directions
-from mlopskit.runner.site.entries import rank
 from mlopskit.runner.site.reading import Reading, Shape, figures, shape
 from mlopskit.runs import Record
 
@@ -69,20 +68,9 @@ def details_of(run: Reading, *, shapes: Shapes) -> dict[str, Any]:
         "metrics": metrics,
         "groups": groups,
         "better": {name: way for name, way in directions(criteria).items() if name in told and way is not None},
-        "criteria": _criteria(criteria),
+        "criteria": [[name, row["status"], str(row.get("reason") or "")] for name, row in run.judged().items()],
         "problems": run.problems,
     }
-
-
-def _criteria(rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
-    """Return name, status and reason of each criterion; of several rows of one the worst counts."""
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        one = [str(row.get("name")), str(row.get("status")), str(row.get("reason") or "")]
-        other = found.get(one[0])
-        if other is None or rank(one[1]) < rank(other[1]):
-            found[one[0]] = one
-    return list(found.values())
 
 
 def _tables(run: Reading, written: Mapping[str, Record], shapes: Shapes) -> Iterable[tuple[str, Shape | None]]:

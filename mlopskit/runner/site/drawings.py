@@ -21,23 +21,22 @@ from mlopskit.runner.site.reading import Reading
 from mlopskit.runs import Record
 
 FOLDER = "figures"
-_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
+_TITLE = re.compile(rb"<title>(.*?)</title>", re.DOTALL)
 _NAMESPACE = 'xmlns="http://www.w3.org/2000/svg"'
-_WORDS = (
-    "script", "foreignobject", "<!", "<?", "@import", "<set", "<animate", "<iframe", "<embed", "<object", "<audio",
-    "<video", "<handler", "<listener",
-)  # fmt: skip
+_SMALL, _NUMBERS = bytes(range(256)).lower(), b"0123456789."
 _ACTIVE = tuple(
     re.compile(pattern)
     for pattern in (
-        r"on[a-z]+\s*=",
-        r"href\s*=\s*[\"'](?!\#|data:image/png;)",
-        r"url\(\s*[\"']?(?!\#)",
-        r"<a[\s/>]",
-        r"<[\w.-]+:",
+        rb"<(?:[!?]|a[\s/>]|[^\s<>/]*:|script|foreignobject|set|animate|iframe|embed|object|audio|video|handler|listener)",
+        rb"on[a-z]+\s*=",
+        rb"href\s*=\s*[\"'](?!\#|data:image/png;)",
+        rb"url\(\s*[\"']?(?!\#)",
+        rb"@import",
     )
 )
 """What may be active, or fetch something; what only looks like it is drawn the same by the safe parts alone."""
+_SPELT = tuple(re.compile(pattern) for pattern in (rb"\0", rb"\\", rb"&\#(?!x27;)"))
+"""Letters written otherwise, in which a word would not be found: wide, or by their number; of these only a quote is."""
 
 
 @dataclass
@@ -88,15 +87,15 @@ class Drawings:
             return None
         if hashlib.sha256(content).hexdigest() != record.sha256:
             return None
-        drawing = passive(content.decode("utf-8", "replace"))
+        drawing = passive(content)
         if not drawing:
             return None
-        size = len(drawing.encode())
-        if self.there.get(name) != size:
-            state.put(self.folder / name, drawing)
-            self.there[name] = size
+        if self.there.get(name) != len(drawing):
+            state.write(self.folder / name, drawing)
+            self.there[name] = len(drawing)
         title = _TITLE.search(drawing)
-        self._said[name] = html.unescape(title[1]) if title else "figure without a description"
+        words = html.unescape(title[1].decode("utf-8", "replace")) if title else "figure without a description"
+        self._said[name] = words
         return self._said[name]
 
     def sizes(self, names: Collection[str]) -> dict[str, int]:
@@ -109,18 +108,19 @@ class Drawings:
             (self.folder / name).unlink(missing_ok=True)
 
 
-def passive(drawing: str) -> str:
+def passive(drawing: bytes) -> bytes:
     """Return a drawing in which nothing runs and that fetches nothing, empty when it can't be read as one.
 
     Examples
     --------
-    >>> passive('<svg xmlns="http://www.w3.org/2000/svg"><path onload="x()" d="M0 0"/></svg>')
-    '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/></svg>'
+    >>> passive(b'<svg xmlns="http://www.w3.org/2000/svg"><path onload="x()" d="M0 0"/></svg>')
+    b'<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/></svg>'
     """
-    small = drawing.lower()
-    if not any(word in small for word in _WORDS) and not any(pattern.search(small) for pattern in _ACTIVE):
+    words = drawing.translate(_SMALL, _NUMBERS)  # most of a drawing is numbers, in which nothing is looked for
+    sought = (*((item, words) for item in _ACTIVE), *((item, drawing) for item in _SPELT))
+    if b"<svg" in words and not any(item.search(text) for item, text in sought):
         return drawing
-    safe = safe_svg(drawing)
+    safe = safe_svg(drawing.decode("utf-8", "replace"))
     for place, colour in enumerate(PALETTE, start=1):  # a report's variables; an image has none
         safe = safe.replace(f"var(--series-{place})", colour)
-    return safe.replace("<svg", f"<svg {_NAMESPACE}", 1) if safe.startswith("<svg") else ""
+    return safe.replace("<svg", f"<svg {_NAMESPACE}", 1).encode() if safe.startswith("<svg") else b""

@@ -17,8 +17,6 @@ from mlopskit.runs.presence import is_running
 COPIED = ("report.html", "model_card.html", "data_card.html")
 """Self-contained pages of a run that the site takes as they are."""
 
-_RANK = {"met": 2, "undecided": 1}
-
 
 @dataclass(frozen=True)
 class Headline:
@@ -105,36 +103,21 @@ def _stamp(path: Path) -> str:
 
 def entry_of(run: Reading) -> Entry:
     """Return what the index says of a run, of a damaged one as much as can be read."""
-    criteria, project = run.entries("criteria"), run.record("scope/project.json")
-    judged = _judged(criteria)
+    judged, project = run.judged(), run.record("scope/project.json")
+    missed = tuple((name, row["status"]) for name, row in judged.items() if not is_met(row))
     return Entry(
         name=run.folder.name,
         project=str(run.said.get("project") or project.get("name") or ""),
         question=str(project.get("question") or ""),
         status="running" if is_running(run.folder) else run.status,
-        began=began(run.folder, run.said).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        began=began(run.folder, run.said).isoformat(timespec="seconds").replace("+00:00", "Z"),
         headline=_headline(run.table("headline")),
-        met=sum(good for good, _ in judged.values()),
+        met=len(judged) - len(missed),
         criteria=len(judged),
-        missed=tuple((name, status) for name, (good, status) in judged.items() if not good),
+        missed=missed,
         alerts=len(run.entries("alerts")),
         files=tuple(name for name in COPIED if (run.folder / name).is_file()),
     )
-
-
-def _judged(criteria: list[dict[str, Any]]) -> dict[str, tuple[bool, str]]:
-    """Return criterion → whether it lets the run pass, and its status; of several rows of one the worst counts."""
-    found: dict[str, tuple[bool, str]] = {}
-    for row in criteria:
-        name, status = str(row.get("name")), str(row.get("status"))
-        one = is_met({**row, "status": status}), status
-        found[name] = min(one, found.get(name, one), key=lambda item: (item[0], rank(item[1])))
-    return found
-
-
-def rank(status: str) -> int:
-    """Return the rank of a criterion's status, the gravest lowest."""
-    return _RANK.get(status, 0)
 
 
 def _headline(said: Mapping[str, Any]) -> Headline | None:

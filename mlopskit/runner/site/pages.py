@@ -27,7 +27,6 @@ from mlopskit.share import share
 
 _FORMAT = 2
 _CARDS = {"report.html": "Report", "model_card.html": "Model card", "data_card.html": "Data card"}
-_WORDS = {"damaged": ("bad", "✗", "damaged")}
 
 
 @dataclass(frozen=True)
@@ -145,24 +144,16 @@ def _style() -> str:
     return stylesheet("report/report.css", "site/site.css")
 
 
-def status(name: Any) -> Markup:
-    """Return a status as mark and word; the report's words, and one for a run that has no manifest."""
-    if str(name) not in _WORDS:
-        return drawn.status(name)
-    tone, mark, words = _WORDS[str(name)]
-    return Markup('<span class="status {}"><span aria-hidden="true">{}</span> {}</span>').format(tone, mark, words)
-
-
 @cache
 def _templates() -> Environment:
     environment = templates("site")
     environment.filters.update(
-        status=status,
+        status=drawn.status,
         number=drawn.number,
         plainly=plainly,
         moment=moment,
         figure=figure,
-        words=lambda name: _word(name),
+        words=_word,
     )
     environment.globals.update(cards=_CARDS)
     return environment
@@ -176,4 +167,4 @@ def _word(name: str) -> str:
     >>> _word("criteria-not-met"), _word("damaged")
     ('ended, criteria not met', 'damaged')
     """
-    return {**drawn.STATUS, **_WORDS}.get(name, ("", "", name))[2]
+    return drawn.STATUS.get(name, ("", "", name))[2]

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlopskit.runner.compare_measures import Measured
 from mlopskit.runner.compare_runs import Side
-from mlopskit.runs import Record, read_trace
+from mlopskit.runs import Record
 
 _COLUMNS = ("slice", "group", "metric", "value", "low", "high", "n")
 Shape = tuple[int, list[str]]
@@ -17,32 +17,16 @@ Shape = tuple[int, list[str]]
 
 @dataclass
 class Reading(Side):
-    """One run, whose traces and JSON artefacts are kept once they were read."""
+    """One run, whose records and JSON artefacts are kept once they were read."""
 
-    _traces: dict[str, list[Record]] = field(default_factory=dict)
+    _written: dict[str, Record] | None = None
     _records: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    @classmethod
-    def open(cls, folder: Path) -> Reading:
-        """Read the manifest, or note that it cannot be read."""
-        side = Side.open(folder)
-        return cls(folder, side.said, side.problems)
-
-    def _trace(self, phase: str) -> list[Record]:
-        if phase not in self._traces:
-            self._traces[phase] = list(read_trace(self.folder / phase))
-        return self._traces[phase]
 
     def artefacts(self) -> dict[str, Record]:
         """Return ``phase/file`` → record of everything written that does not measure time."""
-        traced = ((phase, record) for phase in self.phases for record in self._trace(phase) if record.op == "write")
-        found = {f"{phase}/{Path(record.name).name}": record for phase, record in traced}
-        return {name: record for name, record in found.items() if not record.volatile}
-
-    def sources(self) -> dict[str, str]:
-        """Return file outside the runs → SHA-256 of it as it was read."""
-        traced = (record for phase in self.phases for record in self._trace(phase) if record.op == "source")
-        return {record.name: record.sha256 for record in traced}
+        if self._written is None:
+            self._written = super().artefacts()
+        return self._written
 
     def record(self, name: str) -> Mapping[str, Any]:
         """Return a JSON artefact, empty when it cannot be had."""
@@ -63,8 +47,10 @@ class Reading(Side):
         import pyarrow.parquet as pq
 
         try:
-            with pq.ParquetFile(path) as file:  # to read a table by its path would look for a folder of tables first
-                found = file.read(columns=[name for name in file.schema_arrow.names if name in _COLUMNS]).to_pylist()
+            # So few rows are read before threads are woken; and a table by its path would be sought as a folder first.
+            with pq.ParquetFile(path, pre_buffer=False) as file:
+                names = [name for name in file.schema_arrow.names if name in _COLUMNS]
+                found = file.read(columns=names, use_threads=False).to_pylist()
         except (OSError, ValueError, pa.ArrowException) as error:
             self.problems.append(f"{self.folder.name}: {name} cannot be read ({error})")
             return None

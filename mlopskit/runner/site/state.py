@@ -40,6 +40,28 @@ class Known:
             return whole and all(figures.get(name) == size for name, size in self.figures.items())
         return False
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data that JSON can hold."""
+        return {
+            "made_from": self.made_from,
+            "entry": self.entry.as_dict(),
+            "sizes": dict(self.sizes),
+            "figures": dict(self.figures),
+        }
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> Known:
+        """Read it back from plain data; of names only those are taken that lead nowhere else.
+
+        Raises
+        ------
+        TypeError, KeyError, ValueError, AttributeError
+            When it is in another form.
+        """
+        sizes = {str(name): int(size) for name, size in said["sizes"].items() if is_name(name)}
+        figures = {name: int(size) for name, size in said.get("figures", {}).items() if is_figure(name)}
+        return cls(str(said["made_from"]), Entry.from_dict(said["entry"]), sizes, figures)
+
 
 def claim(folder: Path, runs: Path) -> None:
     """Make the folder a site, unless it is one.
@@ -64,7 +86,7 @@ def load(folder: Path) -> dict[str, Known]:
         said = json.loads((folder / FILE).read_text(encoding="utf-8"))
         if said["version"] != _VERSION:
             return {}
-        return {name: _known(item) for name, item in said["runs"].items() if is_name(name)}
+        return {name: Known.from_dict(item) for name, item in said["runs"].items() if is_name(name)}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
@@ -85,23 +107,9 @@ def is_figure(name: str) -> bool:
     return _FIGURE.fullmatch(name) is not None
 
 
-def _known(item: Mapping[str, Any]) -> Known:
-    sizes = {str(name): int(size) for name, size in item["sizes"].items() if is_name(name)}
-    figures = {name: int(size) for name, size in item.get("figures", {}).items() if is_figure(name)}
-    return Known(str(item["made_from"]), Entry.from_dict(item["entry"]), sizes, figures)
-
-
 def save(folder: Path, known: Mapping[str, Known]) -> None:
     """Write what the site has, whole or not at all."""
-    runs = {
-        name: {
-            "made_from": item.made_from,
-            "entry": item.entry.as_dict(),
-            "sizes": dict(item.sizes),
-            "figures": dict(item.figures),
-        }
-        for name, item in sorted(known.items())
-    }
+    runs = {name: item.as_dict() for name, item in sorted(known.items())}
     put(folder / FILE, json.dumps({"version": _VERSION, "runs": runs}))  # ASCII: a name may be no text
 
 
@@ -111,6 +119,11 @@ def put(path: Path, text: str) -> bool:
     with suppress(OSError):
         if path.read_bytes() == content:
             return False
+    write(path, content)
+    return True
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
     with replacing(path) as draft:
         draft.write_bytes(content)
-    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -121,61 +121,104 @@ def short_of(published: Published, floor: int, safe: set[tuple[int, int]] | None
     Where all rows together have fewer than the floor of a kind, as many as there are must be possible instead. A
     count that must be 0 speaks of nobody. What is found safe is added to `safe`, and what is there is not asked again.
     """
-    goals = np.minimum(floor, published.watched @ published.rows.sum(axis=0))
-    safe = set() if safe is None else safe
-    safe |= {place for place in published.withheld if published.counts[place] >= goals[place[1]]}
-    left = [place for place in published.withheld if place not in safe]
-    if not left:
-        return []
-    merged = published.merged
-    possible = np.zeros(merged.rows.size, dtype=bool)
-    possible[merged.free] = True
-    most = merged.amounts(left)
-    can_be = most @ possible > 0
-    enough = (
-        most @ merged.rows.ravel() >= goals[[count for _, count in left]]
-    )  # what is known to be possible: the truth
-    safe |= {place for place, done in zip(left, enough, strict=True) if done}
-    left = [place for place, maybe, done in zip(left, can_be, enough, strict=True) if maybe and not done]
-    left.sort(key=lambda place: -place[1])  # where a kind can be many, so can the size
-    short: list[tuple[int, int]] = []
-    aims = goals[[count for _, count in left]] - _CLOSE
-    asks = merged.amounts(left)[:, merged.free] if left else merged.equations[0][:0]
-    while left:
-        found = _largest(merged, asks, aims[0] + _CLOSE, nearby=True)
-        if found[0] < aims[0]:
-            found = np.maximum(found, _largest(merged, asks, aims[0] + _CLOSE))
-        safe |= {place for place, done in zip(left, found >= aims, strict=True) if done}
-        if _CLOSE < found[0] < aims[0]:
-            short.append(left[0])
-        open_ = np.append(False, found[1:] < aims[1:])  # the first need not be asked again now
-        left = [place for place, stays in zip(left, open_, strict=True) if stays]
-        aims, asks = aims[open_], asks[np.flatnonzero(open_)]
-    return sorted(short)
+    found = in_danger(published, floor, set() if safe is None else safe)
+    return [(group, count) for group, counts in found for count in counts]
 
 
-def _largest(published: Published, asks: Any, goal: float, *, nearby: bool = False) -> npt.NDArray[np.float64]:
-    """Push the first of some counts up to its goal, as far as all that is published allows; return all counts then.
+def in_danger(
+    published: Published,
+    floor: int,
+    safe: set[tuple[int, int]],
+    *,
+    skip: Callable[[int], bool] | None = None,
+    goals: Ints | None = None,
+) -> Iterator[tuple[int, list[int]]]:
+    """Yield what `short_of` returns, in order, a group and its counts at a time.
+
+    Nothing is asked about a group that is to be skipped when its turn comes: one beside a group that was just protected
+    may be safe then. What each count must be able to be, (groups, counts), is the floor unless `goals` says otherwise;
+    then also those that must be 0 are returned.
+    """
+    nobody = _CLOSE if goals is None else -1.0
+    if goals is None:
+        goals = np.minimum(floor, published.watched @ published.rows.sum(axis=0))[None, :]
+    asked = _Asked(published, np.broadcast_to(goals, published.counts.shape), safe)
+    for group in sorted({group for group, _ in asked.left}):
+        short = asked.short(group, nobody) if skip is None or not skip(group) else []
+        if short:
+            yield group, short
+
+
+class _Asked:
+    """The withheld counts that are not known to be safe, and what may be told of each."""
+
+    def __init__(self, published: Published, goals: Ints, safe: set[tuple[int, int]]) -> None:
+        safe |= {place for place in published.withheld if published.counts[place] >= goals[place]}
+        left = [place for place in published.withheld if place not in safe]
+        self.merged, self.safe, self.left = published.merged, safe, []
+        if left:
+            possible = np.zeros(self.merged.rows.size, dtype=bool)
+            possible[self.merged.free] = True
+            most = self.merged.amounts(left)
+            maybe = most @ possible > 0
+            # what is known to be possible: the truth
+            enough = most @ self.merged.rows.ravel() >= [goals[place] for place in left]
+            safe |= {place for place, done in zip(left, enough, strict=True) if done}
+            self.left = [place for place, may, done in zip(left, maybe, enough, strict=True) if may and not done]
+        self.goals = np.array([goals[place] for place in self.left], dtype=np.int64)
+        self.asks = self.merged.amounts(self.left)[:, self.merged.free] if self.left else None
+
+    def short(self, group: int, nobody: float) -> list[int]:
+        """Return the counts of one group that can be told to be small; each program may show others to be safe.
+
+        What cannot be above `nobody` speaks of nobody.
+        """
+        short = []
+        own = [index for index, place in enumerate(self.left) if place[0] == group]
+        for index in reversed(own):  # where a kind can be many, so can the size
+            place, goal = self.left[index], float(self.goals[index])
+            if place in self.safe:
+                continue
+            found = self._largest(index, goal, nearby=True)
+            if found < goal - _CLOSE:
+                found = max(found, self._largest(index, goal, nearby=False))
+            if nobody < found < goal - _CLOSE:
+                short.append(place[1])
+        return sorted(short)
+
+    def _largest(self, index: int, goal: float, *, nearby: bool) -> float:
+        found = _largest(self.merged, self.asks, index, goal, nearby=nearby)
+        reached = np.flatnonzero(found >= self.goals - _CLOSE)
+        self.safe |= {self.left[place] for place in reached}
+        return float(found[index])
+
+
+def _largest(
+    published: Published, asks: Any, index: int, goal: float, *, nearby: bool = False
+) -> npt.NDArray[np.float64]:
+    """Push one of some counts up to its goal, as far as all that is published allows; return all counts then.
 
     With `nearby`, rows may only lie where some do, or where the count is asked: a much smaller program, whose answer is
     possible and so proves counts safe, and which most often finds enough.
     """
     matrix, right = published.equations
     there = np.arange(len(published.free))
+    asked = np.zeros(len(published.free))
+    asked[asks.indices[asks.indptr[index] : asks.indptr[index + 1]]] = 1.0
     if nearby:
-        there = np.flatnonzero((published.rows.ravel()[published.free] > 0) | (asks[0].toarray().ravel() > 0))
+        there = np.flatnonzero((published.rows.ravel()[published.free] > 0) | (asked > 0))
         matrix = matrix[:, there]
         told = np.flatnonzero(np.diff(matrix.indptr))
         matrix, right = matrix[told], right[told]
-    asked = np.zeros(len(published.free))
-    asked[asks[0].indices] = 1.0
-    asked = asked[there]
-    found = linprog(-asked, A_ub=asked[None, :], b_ub=[goal], A_eq=matrix, b_eq=right, method="highs")
+    cost = -asked[there]
+    found = linprog(cost, A_ub=-cost[None, :], b_ub=[goal], A_eq=matrix, b_eq=right, method="highs")
     if not found.success and not nearby:  # the truth is above the goal, and what is published keeps it there
-        found = linprog(-asked, A_eq=matrix, b_eq=right, method="highs")
+        found = linprog(cost, A_eq=matrix, b_eq=right, method="highs")
     if not found.success:  # then nothing is known to be safe
         return np.full(asks.shape[0], _CLOSE * 2)
-    return np.asarray(asks[:, there] @ found.x)
+    spread = np.zeros(len(asked))
+    spread[there] = found.x
+    return np.asarray(asks @ spread)
 
 
 def protectors(

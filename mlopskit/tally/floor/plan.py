@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlopskit.tally.floor.bounds import Ints, Published, protectors, short_of
+from mlopskit.tally.floor.bounds import Ints, Published, in_danger, protectors
 
 HIDDEN, SIZE, SHOWN = 0, 1, 2
 _LARGEST = 12_000
@@ -237,21 +237,21 @@ def _until_safe(
 ) -> None:
     """Find what is in danger, withhold what protects it at the least cost, and look again."""
     costs = np.array([_cost(problem, place, chosen) for place in chosen])
+    near = [
+        set(),
+        *(problem.queries[place].near for place in chosen),
+    ]  # all rows together, the first, have no neighbour
+    touched: set[Any] = set()
     while (problem.states[list(chosen)] != SHOWN).any():
+        touched.clear()
         published = problem.published(chosen, codes, rows)
-        danger: dict[int, int] = {}
-        for place, count in short_of(published, floor, safe):
-            danger.setdefault(place, count)  # the size first: with it the other counts may be safe too
-        touched: set[Any] = set()
-        for place, count in danger.items():
-            near = problem.queries[chosen[place - 1]].near
-            if touched & near:
-                continue  # what was withheld for its neighbour may do
-            lowered = protectors(published, (place, count), floor, np.concatenate([[np.inf], costs]))
+        # a group waits whose neighbour was withheld just now: that may do
+        for place, counts in in_danger(published, floor, safe, skip=lambda place: bool(touched & near[place])):
+            asked = (place, counts[0])  # the size comes first: with it the other counts may be safe too
+            lowered = protectors(published, asked, floor, np.concatenate([[np.inf], costs]))
             for other, state in lowered.items():
                 problem.states[chosen[other - 1]] = min(problem.states[chosen[other - 1]], state)
-                touched |= problem.queries[chosen[other - 1]].near
-            touched |= near if lowered else set()
+            touched.update(*(near[other] for other in ([place, *lowered] if lowered else [])))
         if not touched:
             return
 

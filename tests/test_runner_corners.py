@@ -1,0 +1,232 @@
+"""What a phase may depend on, what a run gives away and what is said of it, in the corners."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jsonschema
+import pytest
+
+from mlopskit.errors import MlopskitError, UsageError
+from mlopskit.runner import plan
+from mlopskit.runner.forecast import forecast
+from mlopskit.runner.grid import points
+from mlopskit.runs import LOOKS
+from mlopskit.share import share
+
+tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+
+ASKS = {
+    "has": "run.has('a/extra')",
+    "hasattr": "hasattr(run['a'], 'extra')",
+    "in": "'extra' in run['a']",
+    "list": "list(run['a'])",
+    "read": "look(lambda: run.read('a/extra'))",
+}
+LOOK = """
+def look(ask):
+    try:
+        return str(ask())
+    except Exception:
+        return 'none'
+run.write('v', str(%s))
+"""
+
+
+def again(home: Path, phases: Any, **more: Any) -> list[str]:
+    made = tiny.run(home, phases, reuse_unchanged=True, **more)
+    return [entry.status for entry in made.manifest.phases]
+
+
+def edit(home: Path, name: str, change: Any) -> None:
+    path = next((home / "notebooks").glob(f"*_{name}.ipynb"))
+    made = json.loads(path.read_text())
+    change(made)
+    path.write_text(json.dumps(made))
+
+
+@pytest.mark.parametrize("ask", ASKS)
+@pytest.mark.parametrize("first", [True, False])
+def test_asking_what_a_phase_wrote_counts_as_read(tmp_path: Path, ask: str, first: bool) -> None:
+    bodies = [f"run.write('base', 1){more}" for more in ("\nrun.write('extra', 2)", "")]
+    phases = tiny.make_project(tmp_path / "p", {"a": bodies[not first], "b": LOOK % ASKS[ask]})
+    again(tmp_path / "p", phases)
+    edit(tmp_path / "p", "a", lambda made: made["cells"][4].update(source=bodies[first]))
+    assert again(tmp_path / "p", phases) == ["done", "done"]
+
+
+@pytest.mark.parametrize(
+    ("body", "made"),
+    [
+        ("look(lambda: run.source_file('opt.txt'))", "opt.txt"),
+        ("run.list_files('sub', '**/*.txt')", "sub/deep/x.txt"),
+        ("run.list_files('sub[1]')", "sub[1]/x.txt"),
+        ("run.list_files(run.project / 'sub', '*.txt')", "sub/x.txt"),
+    ],
+)
+def test_file_that_was_not_there_and_is_now_reruns_the_phase(tmp_path: Path, body: str, made: str) -> None:
+    home = tmp_path / "p"
+    phases = tiny.make_project(home, {"a": LOOK % body})
+    again(home, phases)
+    (home / made).parent.mkdir(parents=True, exist_ok=True)
+    (home / made).write_text("x")
+    assert again(home, phases) == ["done"]
+
+
+def test_every_kind_of_look_stands_in_a_manifest_that_keeps_its_contract(tmp_path: Path) -> None:
+    body = "\n".join(LOOK % ask for ask in [*ASKS.values(), "run.has('a/base')", "run.source_file('no')"])
+    phases = tiny.make_project(tmp_path / "p", {"a": "run.write('base', 1)", "b": f"run.list_files('sub')\n{body}"})
+    record = json.loads((tiny.run(tmp_path / "p", phases).folder / "run.json").read_text())
+    jsonschema.validate(record, json.loads((share("templates") / "run.schema.json").read_text()))
+    assert {item["op"] for item in record["phases"][1]["reads"]} >= LOOKS | {"listing"}
+
+
+def test_module_beside_the_notebooks_is_part_of_the_key_and_a_jupytext_twin_is_not(tmp_path: Path) -> None:
+    home = tmp_path / "p"
+    phases = tiny.make_project(home, {"a": "from notebooks.helper import V\nrun.write('v', V)"})
+    (home / "notebooks/helper.py").write_text("V = 1\n")
+    again(home, phases)
+    (home / "notebooks/1_a.py").write_text("# text\n")
+    assert again(home, phases) == ["reused"]
+    (home / "notebooks/helper.py").write_text("V = 2\n")
+    assert again(home, phases) == ["done"]
+
+
+def test_module_of_a_folder_on_the_path_is_part_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, lent = tmp_path / "p", tmp_path / "lent"
+    lent.mkdir()
+    monkeypatch.syspath_prepend(lent)
+    monkeypatch.setenv("PYTHONPATH", str(lent))
+    phases = tiny.make_project(home, {"a": "from lent_helper import V\nrun.write('v', V)"})
+    (lent / "lent_helper.py").write_text("V = 1\n")
+    again(home, phases)
+    assert again(home, phases) == ["reused"]
+    (lent / "lent_helper.py").write_text("V = 2\n")
+    assert again(home, phases) == ["done"]
+
+
+def test_tag_that_skips_a_cell_is_part_of_the_key(tmp_path: Path) -> None:
+    home = tmp_path / "p"
+    phases = tiny.make_project(home, {"a": "run.write('v', 1)"})
+    again(home, phases)
+    edit(home, "a", lambda made: made["cells"][4].update(metadata={"tags": ["skip-execution"]}))
+    assert again(home, phases) == ["done"]
+
+
+def test_not_a_number_and_the_text_nan_are_two_parameters(tmp_path: Path) -> None:
+    home = tmp_path / "p"
+    made = tiny.phase_notebook("run.write('v', repr(d))", phase="a", parameters="d: dict = {}")
+    phases = tiny.make_project(home, {"a": made})
+    tiny.run(home, phases, 'a.d={"x": NaN}', reuse_unchanged=True)
+    assert tiny.run(home, phases, 'a.d={"x": "nan"}', reuse_unchanged=True).manifest.phases[0].status == "done"
+
+
+def test_resumed_run_keeps_infinity_and_the_types_of_numbers(tmp_path: Path) -> None:
+    home, cell = tmp_path / "p", 'f: float = 1.0\nl: "list[float]" = [1.0]\nd: dict = {"x": 1}'
+    phases = tiny.make_project(home, {"a": tiny.phase_notebook("run.write('v', 1)", phase="a", parameters=cell)})
+    made = tiny.run(home, phases, "a.f=inf", "a.l=1,-inf", 'a.d={"x": 1.0}')
+    values = plan(home, phases=phases, choice=tiny.Choice(resume=made.folder.name)).parameters["a"].values
+    assert repr(values) == "{'f': inf, 'l': [1.0, -inf], 'd': {'x': 1.0}}"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [("run.live_source('a database')", "live source"), ("1", "another order"), ("2", "`d` {'x': 1} → {'x': 1.0}")],
+)
+def test_forecast_says_why_it_cannot_be_reused(tmp_path: Path, body: str, words: str) -> None:
+    home = tmp_path / "p"
+    cell = 'd: dict = {"x": 1}'
+    phases = tiny.make_project(home, {"a": tiny.phase_notebook(body, phase="a", parameters=cell)})
+    again(home, phases)
+    if body == "1":
+        edit(home, "a", lambda made: made["cells"].insert(2, made["cells"].pop(4)))
+    arguments = ['a.d={"x": 1.0}'] if body == "2" else []
+    (told,) = forecast(plan(home, phases=phases, reuse_unchanged=True, arguments=arguments))
+    assert told.verdict == "run"
+    assert words in told.why
+
+
+def test_forecast_of_one_phase_takes_nothing_from_nowhere(tmp_path: Path) -> None:
+    phases = tiny.make_project(tmp_path / "p", {"a": "1", "b": "1"})
+    told = forecast(plan(tmp_path / "p", phases=phases, choice=tiny.Choice(only=["a"])))
+    assert [(item.verdict, item.why) for item in told][1] == ("leave", "left out of this run")
+
+
+def test_quotes_keep_commas_of_a_grid_together_and_are_no_part_of_the_value() -> None:
+    assert points(['x.s="a,b",c']) == [["x.s=a,b"], ["x.s=c"]]
+
+
+def test_axis_given_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match="given twice"):
+        points(["n=1,2", "n=3"])
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    made = tiny.phase_notebook("1", phase="a", parameters='s: str = "x"')
+    phases = tiny.make_project(tmp_path / "p", {"a": made})
+    with pytest.raises(MlopskitError, match="no UTF-8"):
+        plan(tmp_path / "p", phases=phases, arguments=["a.s=\udcff"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "run.live_source('postgresql://u:' + t + '@h')",
+        "run.write(t, 1)",
+        "run.write('v', {'k': t})\nraise ValueError('x')",
+        "with run.write_folder('f') as d:\n    (d / (t + '.txt')).write_text('x')",
+    ],
+)
+def test_secret_in_a_name_or_a_failed_phase_is_told_and_not_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    monkeypatch.setenv("TOK", "hunter2hunter9")
+    head = "from mlopskit.secrets import reveal\nt = reveal(tok)\n"
+    made = tiny.phase_notebook(head + body, phase="a", parameters='tok: "secret" = "env:TOK"')
+    found = tiny.run(tmp_path / "p", tiny.make_project(tmp_path / "p", {"a": made}))
+    error = found.manifest.phases[0].error
+    assert found.manifest.phases[0].status == "failed"
+    assert "holds the secret tok" in error["message"]
+    for file in ("run.json", "lineage.jsonl", "report.html", "a/trace.jsonl"):
+        assert "hunter2hunter9" not in (found.folder / file).read_text()
+
+
+@pytest.mark.parametrize("kind", ["warm", "--cold"])
+def test_what_a_kernel_prints_past_the_notebook_keeps_no_secret_when_the_runner_is_killed(
+    project: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("TOK", "hunter2hunter9")
+    body = (
+        "import os, signal\nfrom mlopskit.secrets import reveal\nos.write(2, ('A ' + reveal(tok)).encode())\n"
+        "run.write('said', 1)\n{end}"
+    )
+    for end in ("os.kill(int(os.environ['RUNNER']), signal.SIGKILL)\nimport time; time.sleep(60)", "1 / 0"):
+        made = tiny.phase_notebook(body.format(end=end), phase="scope", parameters='tok: "secret" = "env:TOK"')
+        home = project / end[:1]
+        tiny.make_project(home, {"scope": made})
+        code = (
+            "import os, sys; os.environ['RUNNER'] = str(os.getpid())\n"
+            "from mlopskit.cli import main; sys.exit(main(sys.argv[1:]))"
+        )
+        options = [] if kind == "warm" else [kind]
+        command = [sys.executable, "-c", code, "run", "--to", "scope", "--quiet", *options]
+        subprocess.run(command, cwd=home, check=False)
+        (said,) = home.glob("runs/*/scope/said.json")
+        assert said.is_file()
+        texts = [file.read_bytes() for file in home.rglob("*") if file.is_file()]
+        assert not any(b"hunter2hunter9" in text for text in texts)
+    (log,) = home.glob("runs/*/scope/kernel.log")
+    assert log.read_text() == "A [secret tok]"
+
+
+def test_error_is_placed_where_it_happened_though_later_cells_ran(tmp_path: Path) -> None:
+    made = tiny.phase_notebook("1 / 0", phase="a")
+    made["cells"][4]["metadata"] = {"tags": ["raises-exception"]}
+    found = tiny.run(tmp_path / "p", tiny.make_project(tmp_path / "p", {"a": made}))
+    assert found.manifest.phases[0].error["heading"] == "Work"
