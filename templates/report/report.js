@@ -15,12 +15,13 @@
   const named = (hash) => { try { return decodeURIComponent(hash.slice(1)); } catch { return ""; /* nothing is named so */ } };
   const links = new Map(all(".contents a").map((link) => [named(link.hash), link]));
   const parts = all("[data-spy]");
+  const reached = () => parts.findLast((part) => part.getBoundingClientRect().top <= innerHeight / 3) || parts[0];
   const follow = () => {
-    const reached = parts.filter((part) => part.getBoundingClientRect().top <= innerHeight / 3).pop() || parts[0];
+    const { id: now } = reached();
     links.forEach((link, id) => {
-      if (id === reached.id) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
+      if (id === now) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
     });
-    const link = links.get(reached.id), list = link && link.closest("ol");
+    const link = links.get(now), list = link && link.closest("ol");
     if (list && list.scrollHeight > list.clientHeight) list.scrollTop = link.offsetTop - list.clientHeight / 2;
   };
   new IntersectionObserver(follow, { rootMargin: "-33% 0px -66% 0px" }).observe(parts[0]);
@@ -138,6 +139,14 @@
   });
   addEventListener("afterprint", () => folded.forEach((fold) => { fold.open = false; }));
 
-  // What lies below the first screen is laid out once that is seen: the page opens in half the time.
-  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { document.documentElement.dataset.opened = ""; })));
+  // What lies below the first screen is laid out once that is seen: the page opens in half the time. A reader who was
+  // quicker stays at the part that they went to, for what is laid out above it has another height than was set aside.
+  const layOut = () => {
+    if ("opened" in document.documentElement.dataset) return;
+    const reading = reached(), top = reading.getBoundingClientRect().top;
+    document.documentElement.dataset.opened = "";
+    scrollBy({ top: reading.getBoundingClientRect().top - top, behavior: "instant" });
+  };
+  addEventListener("scroll", layOut, { once: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(layOut)));
 })();

@@ -179,6 +179,20 @@ def test_contents_list_follows_the_reading(browser: Any, reports: dict[str, str]
         page.locator(f".contents [aria-current][href='#{name}']").wait_for()
 
 
+def test_a_reader_quicker_than_the_layout_stays_where_they_went(browser: Any, reports: dict[str, str]) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_init_script("window.held = []; window.requestAnimationFrame = (frame) => held.push(frame)")
+    page = context.new_page()
+    page.goto(reports["finished"])
+    assert page.evaluate("document.documentElement.dataset.opened") is None, "laid out already: this shows nothing"
+    top = "document.getElementById('phase-evaluate').getBoundingClientRect().top"
+    page.evaluate("document.getElementById('phase-evaluate').scrollIntoView({ behavior: 'instant' })")
+    page.locator("[data-opened]").wait_for(state="attached")
+    page.evaluate("while (held.length) held.shift()(); new Promise((done) => setTimeout(done, 300))")
+    assert 0 < page.evaluate(top) < 100
+    page.locator(".contents [aria-current][href='#phase-evaluate']").wait_for()
+
+
 def test_a_table_sorts_both_ways_by_its_heading(browser: Any, reports: dict[str, str]) -> None:
     page = visit(browser, reports["finished"]).page
     figures = "[...document.querySelectorAll('.criteria tbody tr')].map((row) => row.cells[2].textContent)"
