@@ -191,3 +191,13 @@ def test_failed_gaps_say_what_they_are_and_at_most_three_sentences_warn():
     assert "Worst confirmed slice: age = 1: 50% of its 68 test rows get a wrong answer, 20% elsewhere" in note.text
     assert "the difference of selection rate between groups, f to m, is 0.500 (" in note.text
     assert "the ratio of recall between groups, f to m, is 0.444 (" in note.text
+
+
+def test_looking_at_many_groups_widens_a_drawn_interval_as_far_as_the_exact_one():
+    """F1 = 2 b / (1 + b), and under Jeffreys' prior b = TP / (TP + errors) has a beta distribution: no draws needed."""
+    groups, share = 20, stats.beta(30 + 0.5, 12 + 10 + 1)
+    inside, end, outside = (2 * b / (1 + b) for b in share.ppf([0.998, 1 - 0.025 / groups, 0.9995]))
+    assert inside < end < outside
+    criteria = [Criterion(metric="f1", at_least=bound, every_slice_of="sex <b>") for bound in (inside, outside)]
+    rows = rows_of({f"g{i:02}": (30, 12, 10, 48) for i in range(groups)}, criteria=criteria)
+    assert list(judge_by_group(rows)["status"]) == ["undecided", "not-met"]

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import mlopskit
 from mlopskit.runner import warm
 from mlopskit.runs import written
 
@@ -148,6 +149,16 @@ def test_a_module_of_the_project_is_not_imported_ahead(project: Path) -> None:
         "from mlopskit import open_run",
         "from sklearn import base",
     ]
+
+
+def test_in_a_checkout_of_the_package_its_own_folder_is_imported_ahead(tmp_path: Path) -> None:
+    (tmp_path / "mlopskit").symlink_to(Path(mlopskit.__file__).parent)
+    [phase] = tiny.make_project(tmp_path, {"one": "from mlopskit import data\nimport pandas"})
+    ahead = ["from mlopskit import open_run", "from mlopskit import data", "import pandas"]
+    assert warm.imports_of(phase.path(tmp_path), tmp_path) == ahead
+    (tmp_path / "mlopskit").unlink()
+    (tmp_path / "mlopskit").mkdir()  # another package of that name
+    assert warm.imports_of(phase.path(tmp_path), tmp_path) == ["import pandas"]
 
 
 def test_first_kernel_does_not_wait_for_what_later_ones_need(project: Path) -> None:

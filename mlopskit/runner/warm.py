@@ -54,6 +54,8 @@ _LATER = (
 _ROOMS = frozenset({"data", "model", "evaluate", "deploy", "monitor"})
 """The parts of the package that use these: where no notebook calls one, no kernel waits for them."""
 
+_PACKAGE = Path(__file__).resolve().parents[1]
+
 _SECONDS_TO_FORK = 60
 _REMEDY = {False: "Use --cold.", True: "Run it again."}
 
@@ -104,8 +106,14 @@ def _imports(source: str) -> list[ast.Import | ast.ImportFrom]:
 
 def _installed(node: ast.Import | ast.ImportFrom, project: Path) -> bool:
     names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-    tops = [name.partition(".")[0] for name in names]
-    return all(top and not (project / top).exists() and not (project / f"{top}.py").exists() for top in tops)
+    return all(_is_elsewhere(name.partition(".")[0], project) for name in names)
+
+
+def _is_elsewhere(top: str, project: Path) -> bool:
+    """Tell whether a module is not the project's own; in a checkout the folder there is this very package."""
+    if not top or (project / f"{top}.py").exists():
+        return False
+    return not (project / top).exists() or (top == _PACKAGE.name and (project / top).resolve() == _PACKAGE)
 
 
 class ForkedProcess:

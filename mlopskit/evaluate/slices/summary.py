@@ -27,6 +27,9 @@ from mlopskit.scope import Criterion
 from mlopskit.tally.floor.plan import SHOWN
 from mlopskit.tally.floor.tables import WITHHELD
 
+_MOST_DRAWS = 100_000
+"""For an interval at confidence 1 − 0.05 / groups; up to here as many lie beyond its ends as beyond those of one alone."""
+
 
 def judge_by_group(data: GroupedRows, *, replicates: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Judge the criteria that speak of every slice of a column or of the gap between its groups.
@@ -62,7 +65,8 @@ def _verdict(criterion: Criterion, data: GroupedRows, *, replicates: int, seed: 
     groups = metrics_by_slice(data, replicates=replicates, **options)
     groups = groups[groups["slice"] == column].reset_index(drop=True)
     if criterion.every_slice_of:
-        wide = metrics_by_slice(data, replicates=replicates, confidence=1 - 0.05 / max(len(groups), 1), **options)
+        level, draws = 1 - 0.05 / max(len(groups), 1), max(replicates, min(replicates * len(groups), _MOST_DRAWS))
+        wide = metrics_by_slice(data, replicates=draws, confidence=level, **options)
         outer = wide[wide["slice"] == column].reset_index(drop=True)
         groups = groups.assign(outer_low=outer["low"], outer_high=outer["high"])
         return judge_groups(criterion, groups, scope=scope, slice=column)
