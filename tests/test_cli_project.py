@@ -113,6 +113,18 @@ def test_new_here_keeps_what_is_there(project: Path) -> None:
     assert not (project / "mlops.toml").exists()
 
 
+def test_new_in_the_empty_folder_that_one_is_in(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "empty").mkdir()
+    before = (project / "empty").stat().st_ino
+    monkeypatch.chdir(project / "empty")
+    assert call("new", ".") == 0
+    assert "Next: mlopskit run " in capsys.readouterr().out
+    assert Scope.load(Path("mlops.toml")).project.name == "empty"
+    assert (project / "empty").stat().st_ino == before, "a shell that stands in the folder would be left in none"
+
+
 def test_missing_notebooks_are_put_back_and_others_kept(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

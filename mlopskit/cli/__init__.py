@@ -42,7 +42,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         sys.stdout = None  # the reader went away; nothing is left to flush to
         return 1
     except OSError as error:
-        return _say(f"{error.strerror}: {error.filename}. Correct it and run the command again.", 1)
+        what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+        return _say(f"{what}. Correct it and run the command again.", 1)
     except Exception as error:
         if not hasattr(
             error, "show"

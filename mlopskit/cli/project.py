@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -69,14 +70,16 @@ def new(
     else:
         with output.step("new", f"Reading {data.name}", runs=folder / "runs"):
             make_from_data(folder, data, describe=lambda draft, name: _inferred(draft, name, data, target), here=here)
-    _say_made(folder, data, here=here, output=output)
+    _say_made(folder, data, output=output)
 
 
-def _say_made(folder: Path, data: Path | None, *, here: bool, output: Output) -> None:
+def _say_made(folder: Path, data: Path | None, *, output: Output) -> None:
     """Say where the project lies, what it reads, and what to do next."""
     copy = None if data is None else folder / "data" / data.name
     copied = [] if copy is None else [f"{data} was copied to {copy}; the project reads that copy."]
-    made = f"Made {folder}. Next: {'' if here else f'cd {folder} && '}mlopskit run   (or: mlopskit lab)"
+    is_here = folder.resolve() == Path.cwd()
+    go, made = ("", "a project in this folder") if is_here else (f"cd {shlex.quote(str(folder))} && ", str(folder))
+    made = f"Made {made}. Next: {go}mlopskit run   (or: mlopskit lab)"
     document = {"project": str(folder.resolve()), "data": None if copy is None else str(copy.resolve())}
     output.give(document, map(words.safe, [*copied, made]))
 

@@ -153,19 +153,20 @@ def _refuse_occupied(full: Path, *, here: bool) -> None:
 
 
 def _place(draft: Path, full: Path) -> None:
-    """Rename the finished draft to its place, or move its entries into a folder that holds other files."""
-    if full.is_dir() and any(full.iterdir()):
-        taken = [item.name for item in draft.iterdir() if (full / item.name).exists()]
-        if taken:
-            raise ProjectError(
-                f"{full} already holds {listing(sorted(taken))}; nothing in it was changed. Move that away first."
-            )
-        for item in draft.iterdir():
-            item.rename(full / item.name)
+    """Rename the finished draft to its place, or move its entries into a folder that is there: it may be someone's own.
+
+    The project file goes last: without it nobody takes what a kill left for a project.
+    """
+    if not full.is_dir():
+        draft.rename(full)
         return
-    if full.is_dir():
-        full.rmdir()
-    draft.rename(full)
+    taken = [item.name for item in draft.iterdir() if (full / item.name).exists()]
+    if taken:
+        raise ProjectError(
+            f"{full} already holds {listing(sorted(taken))}; nothing in it was changed. Move that away first."
+        )
+    for item in sorted(draft.iterdir(), key=lambda item: item.name == PROJECT_FILE):
+        item.rename(full / item.name)
 
 
 def _fill(draft: Path, text: str) -> None:
