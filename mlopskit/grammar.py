@@ -8,6 +8,7 @@ out), ``a | b: help``, or just help. Limits of a list hold for each of its items
 from __future__ import annotations
 
 import ast
+import builtins
 import io
 import re
 import tokenize
@@ -51,6 +52,12 @@ def literal(node: ast.expr) -> Any:
 def annotation(node: ast.expr) -> str:
     """Return the text of an annotation, quoted or not."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ast.unparse(node)
+
+
+def unknown_names(node: ast.expr) -> list[str]:
+    """Return the names in an annotation, quoted none, that Python itself does not know: it evaluates what is bare."""
+    names = (item.id for item in ast.walk(node) if isinstance(item, ast.Name))
+    return [name for name in names if not hasattr(builtins, name)]
 
 
 def parse_type(spelled: str) -> tuple[str, str, bool, tuple[Any, ...]]:

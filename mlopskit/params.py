@@ -21,16 +21,19 @@ import datetime as dt
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlopskit import grammar, values
 from mlopskit.errors import NotebookError, ParameterError, listing, nearest
-from mlopskit.notebooks import load_notebook, source_of, tagged
+from mlopskit.notebooks import code_cells, load_notebook, source_of, tagged
 from mlopskit.values import Text
 
 TAG = "parameters"
+
+_MARK = "$float"
+"""The key under which a record keeps NaN and infinities where text could be meant."""
 
 
 @dataclass(frozen=True)
@@ -261,11 +264,43 @@ def portable(value: Any) -> Any:
     return [portable(item) for item in value] if isinstance(value, list) else value
 
 
+def recorded(parameters: Iterable[Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values of parameters as valid JSON from which `as_declared` reads the same values again.
+
+    NaN and infinities are the strings ``nan``, ``inf``, ``-inf`` where a float is declared. Where anything may stand,
+    within a dict or an untyped list, they are ``{"$float": "nan"}``, and a dict that looks so has one ``$`` more.
+    """
+    floats = {item.name for item in parameters if "float" in (item.type, item.item)}
+    return {name: portable(value) if name in floats else _marked(value) for name, value in values.items()}
+
+
 def as_declared(parameter: Parameter, value: Any) -> Any:
-    """Read a value that `portable` wrote: infinities and NaN are text there."""
-    if isinstance(value, list):
-        return [as_declared(replace(parameter, type=parameter.item or "str", item=""), item) for item in value]
-    return float(value) if parameter.type == "float" and isinstance(value, str) else value
+    """Read a value that `recorded` wrote."""
+    if parameter.type == "float":
+        return float(value) if isinstance(value, str) else value
+    if parameter.item == "float" and isinstance(value, list):
+        return [float(item) if isinstance(item, str) else item for item in value]
+    return _unmarked(value)
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return {_MARK: str(value)}
+    if isinstance(value, dict):
+        return {f"${key}" if _looks_marked(value) else key: _marked(item) for key, item in value.items()}
+    return [_marked(item) for item in value] if isinstance(value, list) else value
+
+
+def _unmarked(value: Any) -> Any:
+    if isinstance(value, dict):
+        if list(value) == [_MARK]:
+            return float(value[_MARK])
+        return {key[1:] if _looks_marked(value) else key: _unmarked(item) for key, item in value.items()}
+    return [_unmarked(item) for item in value] if isinstance(value, list) else value
+
+
+def _looks_marked(value: Mapping[str, Any]) -> bool:
+    return len(value) == 1 and all(key.startswith("$") and f"${key.lstrip('$')}" == _MARK for key in value)
 
 
 def spelled(value: Any) -> str:
@@ -283,14 +318,33 @@ def notebook_parameters(path: Path) -> list[Parameter]:
     ParameterError
         When that cell declares something that is not a typed literal.
     """
-    cells = list(tagged(load_notebook(path), TAG))
+    notebook = load_notebook(path)
+    cells = list(tagged(notebook, TAG))
     if not cells:
         raise NotebookError.from_no_parameters_cell(path)
     if len(cells) > 1:
         raise NotebookError(
             f"{path.name} has {len(cells)} cells tagged `parameters`; keep the tag on the first code cell only."
         )
+    source = source_of(cells[0])
+    is_first = not any(notebook["cells"][index] is not cells[0] for index in code_cells(notebook)[:1])
     try:
-        return read_parameters(source_of(cells[0]))
+        found = read_parameters(source)
+        if is_first:
+            _check_annotations(source)
+        return found
     except ParameterError as error:
         raise ParameterError(f"{path.name}: {error}") from None
+
+
+def _check_annotations(source: str) -> None:
+    """Refuse what reads well here and stops the kernel: a bare name that no cell before this one can have imported."""
+    bare = [node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign)]
+    problems = [
+        f"parameters cell, line {node.lineno}: Python knows no `{name}` there; quote the type: "
+        f'`{ast.unparse(node.target)}: "{ast.unparse(node.annotation)}"`'
+        for node in bare
+        for name in grammar.unknown_names(node.annotation)[:1]
+    ]
+    if problems:
+        raise ParameterError.from_problems(problems)

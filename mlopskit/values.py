@@ -97,17 +97,22 @@ def _bool(value: Any) -> bool:
 
 def _str(value: Any) -> str:
     if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError("holds bytes that are no UTF-8 text") from None
-        return str(value)
+        return _utf8(str(value))
     raise _wrong(value, "text")
+
+
+def _utf8(text: str) -> str:
+    """Refuse what neither a manifest nor a notebook could hold: both are UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds bytes that are no UTF-8 text") from None
+    return text
 
 
 def _path(value: Any) -> str:
     if isinstance(value, str | PurePath) and str(value).strip():
-        return str(value)
+        return _utf8(str(value))
     raise _wrong_text(value, "a path")
 
 
@@ -146,7 +151,7 @@ def _list(value: Any) -> Any:
         if isinstance(parsed, list | tuple):
             return _jsonable(list(parsed), "a list like [1, 2] or 1,2")
         if not value.lstrip().startswith(("[", "(")):
-            return [Text(part.strip()) for part in value.split(",") if part.strip()]
+            return [Text(part.strip()) for part in _utf8(value).split(",") if part.strip()]
     if isinstance(value, list | tuple) and not isinstance(value, str):
         return _jsonable(list(value), "a list of plain values")
     raise _wrong(value, "a list like [1, 2] or 1,2")
@@ -164,9 +169,10 @@ def _jsonable(value: Any, wanted: str) -> Any:
     if not _has_text_keys(value):
         raise ValueError("has a key that is not text; put it in quotes")
     try:
-        return json.loads(json.dumps(value, default=lambda item: _iso(item)))
+        text = json.dumps(value, default=lambda item: _iso(item), ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         raise _wrong(value, wanted) from None
+    return json.loads(_utf8(text))
 
 
 def _has_text_keys(value: Any) -> bool:
@@ -183,7 +189,7 @@ def _iso(value: Any) -> str:
 
 def _secret(value: Any) -> str:
     if isinstance(value, str) and re.fullmatch(r"env:\w+|file:.+", value):
-        return str(value)
+        return _utf8(str(value))
     raise ValueError(
         "must be a reference, `env:NAME` or `file:PATH`; a secret itself would end up in notebooks and reports"
     )

@@ -16,7 +16,8 @@ from mlopskit.cli.progress import Live, Plain
 from mlopskit.runs.durations import earlier_seconds
 
 BEGINS = {"event": "phase", "phase": "model", "index": 3, "of": 7}
-ENDS = {"event": "ended", "phase": "model", "status": "done", "seconds": 4.2, "cells": 9, "error": None, "reason": ""}
+ENDS = {"event": "ended", "phase": "model", "status": "done", "seconds": 4.2, "cells": 9, "executed": 9,
+        "error": None, "reason": ""}  # fmt: skip
 
 
 class Clock:

@@ -13,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlopskit.errors import NotebookError, ParameterError
-from mlopskit.params import Parameter, notebook_parameters, portable, read_parameters, resolve
+from mlopskit.params import (
+    Parameter,
+    as_declared,
+    notebook_parameters,
+    portable,
+    read_parameters,
+    recorded,
+    resolve,
+)
 from mlopskit.values import TYPES, Text, convert
 
 
@@ -215,3 +223,66 @@ def test_params_needs_no_nbformat(tmp_path: Path) -> None:
     heavy = ("nbformat", "papermill", "pandas")
     code = f"import sys, mlopskit.params; sys.exit(any(name in sys.modules for name in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=tmp_path).returncode == 0
+
+
+NUMBERS = st.floats() | st.sampled_from([math.nan, math.inf, -math.inf])
+KEYS = st.text(max_size=2) | st.sampled_from(["$float", "$$float", "$", "float"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | NUMBERS | st.text(max_size=3) | st.sampled_from(["nan", "inf"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=2),
+)
+
+
+@given(
+    st.one_of(
+        st.tuples(st.just(Parameter("p", "dict", {})), st.dictionaries(KEYS, VALUES, max_size=3)),
+        st.tuples(st.just(Parameter("p", "list", [])), st.lists(VALUES, max_size=3)),
+        st.tuples(st.just(Parameter("p", "list", [], item="float")), st.lists(NUMBERS, max_size=3)),
+        st.tuples(st.just(Parameter("p", "float", 0.0, optional=True)), st.none() | NUMBERS),
+        st.tuples(st.just(Parameter("p", "str", "")), st.sampled_from(["nan", "inf", ""])),
+    )
+)
+def test_a_recorded_value_is_valid_json_and_reads_as_the_same_value(case: tuple[Parameter, Any]) -> None:
+    parameter, value = case
+    text = json.dumps(recorded([parameter], {"p": value}), allow_nan=False)
+    assert repr(as_declared(parameter, json.loads(text)["p"])) == repr(value)
+
+
+def test_a_record_of_floats_as_text_is_read_as_before() -> None:
+    """Runs made before anything could stand within a dict: a float is its name, text within a dict is text."""
+    assert as_declared(Parameter("p", "list", [], item="float"), ["inf", 1.0]) == [math.inf, 1.0]
+    assert as_declared(Parameter("p", "float", 0.0), "-inf") == -math.inf
+    assert as_declared(Parameter("p", "dict", {}), {"a": "nan"}) == {"a": "nan"}
+
+
+@pytest.mark.parametrize("kind", ["str", "path", "list", "dict", "secret"])
+def test_bytes_that_are_no_utf8_are_refused_at_any_depth(kind: str) -> None:
+    """An argument of the command line holds such bytes as lone surrogates; a manifest cannot."""
+    odd = b"caf\xe9".decode("utf-8", "surrogateescape")
+    values = {"list": [Text(odd), Text(f'["{odd}"]'), [[odd]]], "dict": [Text(f'{{"a": ["{odd}"]}}'), {odd: 1}]}
+    for value in values.get(kind, [Text(f"file:{odd}")]):
+        with pytest.raises(ValueError, match="holds bytes that are no UTF-8 text"):
+            convert(value, kind)
+
+
+BARE = ["p: path = 'x'", "p: secret | None = None", "p: list[Literal['a']] = ['a']", "p: Optional[int] = 1"]
+
+
+@pytest.mark.parametrize("line", BARE)
+def test_type_that_the_kernel_would_not_know_must_be_quoted(tmp_path: Path, line: str) -> None:
+    def lay(*cells: tuple[str, list[str]]) -> Path:
+        listed = [{"cell_type": "code", "source": text, "metadata": {"tags": tags}} for text, tags in cells]
+        (tmp_path / "a.ipynb").write_text(json.dumps({"cells": listed, "metadata": {}, "nbformat": 4}))
+        return tmp_path / "a.ipynb"
+
+    with pytest.raises(ParameterError, match=r'line 1: Python knows no `\w+` there; quote the type: `p: "'):
+        notebook_parameters(lay((line, ["parameters"])))
+    with pytest.raises(NameError):
+        exec(compile(line, "cell", "exec", dont_inherit=True), {})
+    name, _, rest = line.partition(": ")
+    kind, _, value = rest.partition(" = ")
+    quoted = f'{name}: "{kind}" = {value}'
+    exec(compile(quoted, "cell", "exec", dont_inherit=True), {})
+    assert [item.name for item in notebook_parameters(lay((quoted, ["parameters"])))] == ["p"]
+    imports = ("from typing import Literal, Optional\npath = secret = str", [])
+    assert [item.name for item in notebook_parameters(lay(imports, (line, ["parameters"])))] == ["p"]

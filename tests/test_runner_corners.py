@@ -13,10 +13,14 @@ from typing import Any
 import jsonschema
 import pytest
 
+from mlopskit.cli.progress import Plain
 from mlopskit.errors import MlopskitError, UsageError
+from mlopskit.params import Parameter
 from mlopskit.runner import plan
 from mlopskit.runner.forecast import forecast
 from mlopskit.runner.grid import points
+from mlopskit.runner.overrides import combine
+from mlopskit.runner.verification import verify
 from mlopskit.runs import LOOKS
 from mlopskit.share import share
 
@@ -119,6 +123,18 @@ def test_tag_that_skips_a_cell_is_part_of_the_key(tmp_path: Path) -> None:
     assert again(home, phases) == ["done"]
 
 
+def test_cells_that_a_tag_skips_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told: list[dict[str, Any]] = []
+    phases = tiny.make_project(tmp_path, {"a": "run.write('v', 1)"})
+    whole = tiny.run(tmp_path, phases).manifest.phases[0]
+    assert (whole.cells, whole.executed, whole.reason) == (4, 4, None)
+    edit(tmp_path, "a", lambda made: made["cells"][4].update(metadata={"tags": ["skip-execution"]}))
+    less = tiny.run(tmp_path, phases, listener=told.append).manifest.phases[0]
+    assert (less.cells, less.executed, less.reason) == (4, 3, "1 of 4 cells skipped: tagged skip-execution")
+    Plain().on_ended(next(event for event in told if event["event"] == "ended"))
+    assert "3 of 4 cells" in capsys.readouterr().out
+
+
 def test_not_a_number_and_the_text_nan_are_two_parameters(tmp_path: Path) -> None:
     home = tmp_path / "p"
     made = tiny.phase_notebook("run.write('v', repr(d))", phase="a", parameters="d: dict = {}")
@@ -128,11 +144,17 @@ def test_not_a_number_and_the_text_nan_are_two_parameters(tmp_path: Path) -> Non
 
 
 def test_resumed_run_keeps_infinity_and_the_types_of_numbers(tmp_path: Path) -> None:
-    home, cell = tmp_path / "p", 'f: float = 1.0\nl: "list[float]" = [1.0]\nd: dict = {"x": 1}'
-    phases = tiny.make_project(home, {"a": tiny.phase_notebook("run.write('v', 1)", phase="a", parameters=cell)})
-    made = tiny.run(home, phases, "a.f=inf", "a.l=1,-inf", 'a.d={"x": 1.0}')
-    values = plan(home, phases=phases, choice=tiny.Choice(resume=made.folder.name)).parameters["a"].values
-    assert repr(values) == "{'f': inf, 'l': [1.0, -inf], 'd': {'x': 1.0}}"
+    home, cell = tmp_path / "p", 'f: float = 1.0\nl: "list[float]" = [1.0]\nd: dict = {"x": 1}\nm: list = []'
+    phases = tiny.make_project(
+        home, {"a": tiny.phase_notebook("run.write('v', repr((f, l, d, m)))", phase="a", parameters=cell)}
+    )
+    given = ["a.f=inf", "a.l=1,-inf", 'a.d={"x": 1.0, "y": NaN, "z": "nan"}', 'a.m=["inf", Infinity]']
+    made = tiny.run(home, phases, *given)
+    resumed = plan(home, phases=phases, choice=tiny.Choice(resume=made.folder.name))
+    expected = "{'f': inf, 'l': [1.0, -inf], 'd': {'x': 1.0, 'y': nan, 'z': 'nan'}, 'm': ['inf', inf]}"
+    assert repr(resumed.parameters["a"].values) == expected
+    found = verify(home, made.folder, phases=phases)
+    assert (found.differences, found.changes) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -230,3 +252,31 @@ def test_error_is_placed_where_it_happened_though_later_cells_ran(tmp_path: Path
     made["cells"][4]["metadata"] = {"tags": ["raises-exception"]}
     found = tiny.run(tmp_path / "p", tiny.make_project(tmp_path / "p", {"a": made}))
     assert found.manifest.phases[0].error["heading"] == "Work"
+
+
+@pytest.mark.parametrize("axis", ["x.s=don't,b", 'x.s="a,b', "x.l=[1,2", "x.d={'a': [1}"])
+def test_axis_with_an_open_quote_or_bracket_is_refused(axis: str) -> None:
+    with pytest.raises(UsageError, match=r"opens a (quote|bracket) that it does not close"):
+        points([axis])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lost"),
+    [
+        (["n=1", "n=2"], "n=1"),
+        (["a.n=1", "a.n=2"], "a.n=1"),
+        (["a.n=1", "n=2"], "a.n=1"),
+        (["m=1", "a.m=2"], "m=1"),
+        (["n=1", "a.n=2", "b.n=3"], "n=1"),
+        (["n=1", "a.n=2"], ""),
+        (["a.n=1", "b.n=2", "m=3"], ""),
+    ],
+)
+def test_argument_that_another_leaves_without_effect_is_refused(arguments: list[str], lost: str) -> None:
+    whole = [Parameter("n", "int", 0)]
+    declared = {"a": [*whole, Parameter("m", "int", 0)], "b": whole}
+    if not lost:
+        combine(declared, table={}, arguments=arguments)
+        return
+    with pytest.raises(UsageError, match=f"^{lost} would have no effect: {arguments[-1]}, which comes after it"):
+        combine(declared, table={}, arguments=arguments)

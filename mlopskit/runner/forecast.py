@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlopskit.notebooks import code_cells, heading_above, load_notebook, source_of
-from mlopskit.params import portable, spelled
+from mlopskit.params import spelled
 from mlopskit.runner import cache, manifest, surroundings
 from mlopskit.runner.fingerprint import fingerprint
 from mlopskit.runner.phases import Phase, ancestors
@@ -126,7 +126,7 @@ def _unreusable(phase: Phase, said: Mapping[str, Any]) -> str:
 
 def _parameters(plan: Plan, phase: Phase, said: Mapping[str, Any]) -> Iterator[str]:
     before = dict(said.get("parameters", {}).get(phase.name, {}))
-    now = portable(dict(plan.parameters[phase.name].values))
+    now = plan.parameters[phase.name].recorded()
     for name in {**before, **now}:
         if spelled(before.get(name)) != spelled(now.get(name)):
             yield f"`{name}` {before.get(name)} → {now.get(name)}"

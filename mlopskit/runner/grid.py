@@ -19,7 +19,7 @@ def points(axes: Sequence[str]) -> list[list[str]]:
     Raises
     ------
     UsageError
-        When an axis has no name, no value, the same value twice, or is given twice.
+        When an axis has no name, no value, the same value twice, or is given twice; for an open quote or bracket.
 
     Examples
     --------
@@ -29,7 +29,9 @@ def points(axes: Sequence[str]) -> list[list[str]]:
     found: dict[str, list[str]] = {}
     for axis in axes:
         path, _, text = axis.partition("=")
-        path, values = path.strip(), _split(text)
+        path, values, is_open = path.strip(), *_split(text)
+        if is_open:
+            raise UsageError(f"--grid {axis} opens a {is_open} that it does not close; close it, or take it away.")
         if not path or not all(values):
             raise UsageError(f"--grid {axis} is not of the form phase.name=a,b, for example --grid model.seed=0,1,2")
         if len(set(values)) < len(values):
@@ -46,7 +48,8 @@ def _bare(value: str) -> str:
     return value[1:-1] if whole else value
 
 
-def _split(text: str) -> list[str]:
+def _split(text: str) -> tuple[list[str], str]:
+    """Return the values, and what was left open: "quote", "bracket" or nothing."""
     parts, depth, quote = [""], 0, ""
     for char in text:
         if quote:
@@ -59,4 +62,4 @@ def _split(text: str) -> list[str]:
             parts.append("")
         else:
             parts[-1] += char
-    return [part.strip() for part in parts]
+    return [part.strip() for part in parts], "quote" if quote else "bracket" if depth > 0 else ""

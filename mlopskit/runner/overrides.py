@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlopskit.errors import MlopskitError, ParameterError, UsageError, listing, nearest
-from mlopskit.params import Parameter, check_overrides, notebook_parameters
+from mlopskit.params import Parameter, check_overrides, notebook_parameters, recorded
 from mlopskit.runner.phases import Phase
 from mlopskit.secrets import Secret, look_up
 from mlopskit.values import Text
@@ -36,6 +36,10 @@ class Parameters:
     declared: list[Parameter]
     values: dict[str, Any]
     given: dict[str, Any]
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the values as the manifest keeps them."""
+        return recorded(self.declared, self.values)
 
 
 def declarations(project: Path, phases: Sequence[Phase]) -> dict[str, list[Parameter]]:
@@ -92,9 +96,21 @@ def combine(
         else:
             problems.append(f"[parameters.{phase}]: there is no phase {phase}{nearest(phase, given)}; {_phases(given)}")
     reach = {phase: known for phase, known in declared.items() if executed is None or phase in executed}
-    typed = []
-    for argument in arguments:
-        typed += _left_out(argument, declared, reach) or _apply(argument, reach, given)
+    typed: list[str] = []
+    setters: dict[tuple[str, str], int] = {}  # the argument whose value each parameter has, by its place
+    arguments = list(arguments)
+    for place, argument in enumerate(arguments):
+        targets = [] if (wrong := _left_out(argument, declared, reach)) else _targets(argument, reach, wrong)
+        typed += wrong
+        for phase, name in targets:
+            given[phase][name] = Text(argument.partition("=")[2])
+        lost = {setters.get(target, place) for target in targets} - {place}
+        setters |= dict.fromkeys(targets, place)
+        typed += [
+            f"{arguments[old]} would have no effect: {argument}, which comes after it, sets the same; leave one out of "
+            "-p and --grid"
+            for old in sorted(lost - set(setters.values()))
+        ]
     combined = {}
     for phase, parameters in declared.items():
         values, wrong = check_overrides(parameters, given[phase], where=f"{phase}.")
@@ -159,19 +175,17 @@ def _left_out(argument: str, declared: Mapping[str, Any], reach: Mapping[str, An
     return []
 
 
-def _apply(argument: str, declared: Mapping[str, list[Parameter]], given: dict[str, dict[str, Any]]) -> list[str]:
-    """Add one ``-p`` argument to `given`; return what is wrong with it."""
-    path, equals, value = argument.partition("=")
+def _targets(argument: str, declared: Mapping[str, list[Parameter]], wrong: list[str]) -> list[tuple[str, str]]:
+    """Return the phases and the parameter that a ``-p`` argument sets; what is wrong with it is added to `wrong`."""
+    path, equals, _ = argument.partition("=")
     phase, dot, name = path.strip().rpartition(".")
-    if not equals or not name:
-        return [f"-p {argument} is not of the form phase.name=value, for example -p model.seed=7"]
-    if dot and phase not in declared:
-        return [f"-p {argument}: there is no phase {phase}{nearest(phase, declared)}; {_phases(declared)}"]
     phases = [phase] if dot else [key for key, known in declared.items() if any(item.name == name for item in known)]
-    if not phases:
+    if not equals or not name:
+        wrong.append(f"-p {argument} is not of the form phase.name=value, for example -p model.seed=7")
+    elif dot and phase not in declared:
+        wrong.append(f"-p {argument}: there is no phase {phase}{nearest(phase, declared)}; {_phases(declared)}")
+    elif not phases:
         known = sorted({item.name for parameters in declared.values() for item in parameters})
         guess = nearest(name, known)
-        return [f"-p {argument}: no phase has a parameter {name}{guess}; there are {listing(known, limit=40)}"]
-    for key in phases:
-        given[key][name] = Text(value)
-    return []
+        wrong.append(f"-p {argument}: no phase has a parameter {name}{guess}; there are {listing(known, limit=40)}")
+    return [] if wrong else [(key, name) for key in phases]

@@ -17,7 +17,6 @@ from typing import Any
 
 from mlopskit import artefacts
 from mlopskit.errors import RunError
-from mlopskit.params import portable
 from mlopskit.runner import cache, findings, lineage, manifest, reuse, surroundings
 from mlopskit.runner.ahead import Ahead
 from mlopskit.runner.execution import Ending, Order
@@ -135,7 +134,7 @@ class _Execution:
             run=self.folder.name,
             project=self.plan.scope.project.name,
             started=_iso(self.started),
-            parameters=values,
+            parameters={phase: parameters.recorded() for phase, parameters in self.plan.parameters.items()},
             seed=manifest.common_seed(values),
             environment={**surroundings.environment(), "fingerprint": asdict(fingerprint(self.plan.project))},
             git=surroundings.git_state(self.plan.project),
@@ -193,6 +192,7 @@ class _Execution:
             status=entry.status,
             seconds=entry.seconds,
             cells=entry.cells,
+            executed=entry.executed,
             error=entry.error,
             reason=entry.reason,
         )
@@ -217,8 +217,10 @@ class _Execution:
             never = cache.never_reusable(self.plan, name, read_trace(self.folder / name), key=entry.key)
             if never is None:
                 cache.remember(self.plan.runs, entry.key, self.folder.name)
-            else:
-                entry.reason = f"will not be reused: {never}"
+            told = [] if never is None else [f"will not be reused: {never}"]
+            if skipped := ending.cells - ending.executed:
+                told.append(f"{skipped} of {ending.cells} cells skipped: tagged skip-execution")
+            entry.reason = "; ".join(told) or None
         self._ended(name)
 
     def _reuse(self, entry: PhaseEntry) -> None:
@@ -227,7 +229,7 @@ class _Execution:
             entry.reason = "left out"
             return
         wanted = self.plan.parameters.get(name)
-        before = reuse.previous(base, name, otherwise=portable(wanted.values) if wanted else {})
+        before = reuse.previous(base, name, otherwise=wanted.recorded() if wanted else {})
         demanded = wanted if name not in self.plan.needed else None
         misfit = reuse.misfit(
             base, name, before, wanted=demanded, current=self._digests([item.name for item in self.manifest.phases])

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from mlopskit.errors import RunError
-from mlopskit.params import Parameter, resolve
+from mlopskit.params import as_declared, resolve
 from mlopskit.runner import leftovers, manifest, programs, warm
 from mlopskit.runner.compare_runs import Side
 from mlopskit.runner.overrides import Parameters, look_up_secrets
@@ -106,18 +106,11 @@ def planned_as(project: Path, place: Path, run: Side, phases: Sequence[Phase]) -
 def _as_recorded(phase: str, now: Parameters, recorded: Mapping[str, Any]) -> Parameters:
     """Give the declared parameters the values of the run; those that it didn't have keep today's."""
     known = {item.name: item for item in now.declared}
-    before = {name: _value(known[name], value) for name, value in recorded.items() if name in known}
+    before = {name: as_declared(known[name], value) for name, value in recorded.items() if name in known}
     values = resolve(now.declared, {**now.values, **before}, where=f"{phase}.")
     defaults = {item.name: item.default for item in now.declared}
     given = {name: value for name, value in values.items() if name in now.given or value != defaults[name]}
     return Parameters(now.declared, values, given)
-
-
-def _value(parameter: Parameter, value: Any) -> Any:
-    """Read a recorded value: infinities and NaN were written as text."""
-    if isinstance(value, list):
-        return [_value(replace(parameter, type=parameter.item or "str", item=""), item) for item in value]
-    return float(value) if parameter.type == "float" and isinstance(value, str) else value
 
 
 def arguments_of(planned: Plan) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 from mlopskit import artefacts
 from mlopskit.errors import NotebookError, RunError
 from mlopskit.notebooks import load_notebook
-from mlopskit.params import as_declared, portable, spelled
+from mlopskit.params import as_declared, spelled
 from mlopskit.runner import manifest
 from mlopskit.runner.catalogue import find_run
 from mlopskit.runner.overrides import Parameters
@@ -72,10 +72,10 @@ def with_recorded(
     folder: Path, parameters: Mapping[str, Parameters], table: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
     """Return the table of parameters with those values of an earlier run that are others today."""
-    recorded = manifest.load(folder).get("parameters", {})
+    earlier = manifest.load(folder).get("parameters", {})
     merged = {phase: dict(values) for phase, values in table.items()}
     for phase, current in parameters.items():
-        now, before = portable(current.values), recorded.get(phase, {})
+        now, before = current.recorded(), earlier.get(phase, {})
         known = {item.name: item for item in current.declared}
         other = {
             name: as_declared(known[name], before[name])
@@ -202,7 +202,7 @@ def misfit(
     stale = outdated(base, phase, current)
     if stale is not None:
         return f"its results in {base.name} were made from another {stale}"
-    if wanted is not None and portable(wanted.values) != before.parameters:
+    if wanted is not None and spelled(wanted.recorded()) != spelled(before.parameters):
         return f"its results in {base.name} were made with other parameters"
     return None
 

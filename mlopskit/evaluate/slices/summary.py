@@ -28,7 +28,7 @@ from mlopskit.tally.floor.plan import SHOWN
 from mlopskit.tally.floor.tables import WITHHELD
 
 _MOST_DRAWS = 100_000
-"""For an interval at confidence 1 − 0.05 / groups; up to here as many lie beyond its ends as beyond those of one alone."""
+"""For an interval at confidence 1 − 0.05 / groups; up to here as many lie beyond its ends as beyond those of one."""
 
 
 def judge_by_group(data: GroupedRows, *, replicates: int = 1000, seed: int = 0) -> pd.DataFrame:
