@@ -101,14 +101,14 @@ def postgresql() -> Iterator[str]:
         yield f"postgresql+psycopg://tester@127.0.0.1:{port}/postgres"
     finally:
         process.send_signal(signal.SIGINT)  # it would wait for the connections that a failed test left open
-        process.wait(timeout=20)
+        process.wait(timeout=180)
         shutil.rmtree(folder)
 
 
 def _wait_for_port(port: int) -> None:
-    for _ in range(1200):
+    for _ in range(3600):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    pytest.fail("PostgreSQL did not answer within a minute")
+    pytest.fail("PostgreSQL did not answer within three minutes")

@@ -103,7 +103,7 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch) -> OnTerminal:
             patch.setattr(sys, "stdout", screen)
             patch.setattr(sys, "stderr", screen)
             act()
-        reader.join(timeout=10)
+        reader.join(timeout=180)
         os.close(master)
         return b"".join(sent).decode("utf-8").replace("\r\n", "\n")
 

@@ -192,11 +192,10 @@ def test_a_server_that_stays_silent_is_asked_where_it_is(run: Any) -> None:
 
 def test_threads_that_wait_for_one_server_are_all_answered(run: Any) -> None:
     with Server() as server, ThreadPoolExecutor(6) as pool:
-        while server._lines.empty():  # it stands by, and has said so: what it says next is one line for six
-            time.sleep(0.01)
+        _stands_by(server)  # and has said so: what it says next is one line for six
         server.serve(Bundle.load(run.home / "bundle"))
         waiting = [pool.submit(server.get, "/health") for _ in range(6)]
-        assert [item.result(timeout=60)["status"] for item in waiting] == ["ok"] * 6
+        assert [item.result(timeout=180)["status"] for item in waiting] == ["ok"] * 6
 
 
 def test_threads_that_wait_for_a_server_that_ends_are_all_told_why(run: Any) -> None:
@@ -205,7 +204,7 @@ def test_threads_that_wait_for_a_server_that_ends_are_all_told_why(run: Any) -> 
     with Server(Bundle.load(run.home / "bundle"), log=closed) as server, ThreadPoolExecutor(4) as pool:
         for item in [pool.submit(server.get, "/health") for _ in range(4)]:
             with pytest.raises(DeployError, match=r"did not start: .*OperationalError.*[Cc]onnection refused"):
-                item.result(timeout=60)
+                item.result(timeout=180)
         with (
             pytest.raises(ZeroDivisionError),  # what went wrong, not that a server that is gone takes no orders
             rollout._challenger_afterwards(server),
@@ -219,8 +218,7 @@ def test_a_server_starts_before_its_bundle_is_there_and_the_wait_is_no_part_of_i
             early.ready()
         assert "standing by" in repr(early)
         began = time.perf_counter()
-        while early._lines.empty():
-            time.sleep(0.01)
+        _stands_by(early)
         time.sleep(1)
         early.serve(Bundle.load(run.home / "bundle")).ready()
         assert 0 < early.start_seconds < time.perf_counter() - early._began - 1
@@ -241,7 +239,7 @@ def test_a_server_that_stands_by_ends_with_whoever_started_it(run: Any) -> None:
 def test_the_server_does_not_outlive_a_killed_parent(run: Any) -> None:
     code = (
         "import sys, time; from mlopskit.deploy import Bundle, Server\n"
-        "s = Server(Bundle.load(sys.argv[1])).ready(); print(s.pid, s.url, s._folder, flush=True); time.sleep(60)"
+        "s = Server(Bundle.load(sys.argv[1])).ready(); print(s.pid, s.url, s._folder, flush=True); time.sleep(600)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(run.home / "bundle")], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
@@ -275,14 +273,21 @@ sys.exit(server.main(sys.argv[1:]))
 def test_the_server_needs_no_package_that_its_bundle_does_not_pin_and_ends_when_idle(run: Any, tmp_path: Path) -> None:
     options = ["--idle", "0.5", "--log", f"sqlite:///{tmp_path / 'log.db'}"]
     command = [sys.executable, "-c", ONLY_PINNED, str(run.home / "bundle"), *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.stderr == ""
     assert json.loads(done.stdout)["event"] == "listening"
     assert done.returncode == 0
 
 
+def _stands_by(server: Server) -> None:
+    end = time.monotonic() + 180
+    while server._lines.empty():
+        assert time.monotonic() < end, "it said nothing"
+        time.sleep(0.01)
+
+
 def _gone(pid: int) -> bool:
-    for _ in range(600):
+    for _ in range(1800):
         try:
             os.kill(pid, 0)
             state = (

@@ -30,7 +30,7 @@ def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_run_is_kept_in_the_embedded_store(tmp_path: Path) -> None:
-    tracked = start_tracking(tmp_path).log(RECORD)
+    tracked = start_tracking(tmp_path).log(RECORD, timeout=600)  # its libraries alone take a slow machine a minute
     assert (tracked.status, tracked.why, tracked.uri) == ("tracked", "", "runs/mlflow.db")
     assert tracked.run_id in tracked.note.text
     with sqlite3.connect(tmp_path / "runs" / "mlflow.db") as store:

@@ -92,7 +92,7 @@ def test_every_phase_stands_behind_those_that_it_comes_after(edges: list[set[int
 MEET = """
 import time
 (run.project / '{own}').touch()
-for _ in range(300):
+for _ in range(1800):
     if (run.project / '{other}').exists():
         break
     time.sleep(0.1)

@@ -34,13 +34,13 @@ meet(get_ipython().kernel.iopub_thread, get_ipython().kernel.parent.control_thre
 
 
 def test_a_kernel_whose_control_thread_is_slow_to_flush_leaves_by_itself() -> None:
-    manager = KernelManager(kernel_name="python3")
+    manager = KernelManager(kernel_name="python3", shutdown_wait_time=120.0)  # then it would be killed
     manager.start_kernel(extra_arguments=[f"--ext={NAME}"])
     process, client = manager.provisioner.process, manager.client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=60)
-        assert client.execute_interactive(UNLUCKY, timeout=30)["content"]["status"] == "ok"
+        client.wait_for_ready(timeout=180)
+        assert client.execute_interactive(UNLUCKY, timeout=180)["content"]["status"] == "ok"
     finally:
         client.stop_channels()
         manager.shutdown_kernel()

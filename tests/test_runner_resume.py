@@ -108,7 +108,7 @@ def test_killed_runner_loses_no_finished_phase(tmp_path: Path, moment: str) -> N
         f"execute(plan(Path({str(tmp_path)!r}), phases=[Phase(*item) for item in {names!r}], reuse_unchanged=True))"
     )
     runner = subprocess.Popen([sys.executable, "-c", program])
-    for _ in range(600):
+    for _ in range(1800):
         if (tmp_path / "there").exists():
             break
         time.sleep(0.1)
@@ -191,8 +191,12 @@ def test_kernel_killed_in_any_phase_is_gone_on_from(phases: tuple[Phase, ...], t
 
 def test_phase_that_timed_out_is_gone_on_from(phases: tuple[Phase, ...], tmp_path: Path) -> None:
     edit(tmp_path, phases[1], "work", "run.write('half', {'half': 1})\nimport time\ntime.sleep(600)")
-    ended = again(phases, tmp_path, limit=3.0)
-    assert [phase["status"] for phase in manifest_of(ended)["phases"]] == ["done", "timed-out", "never-ran"]
+    for limit in (3.0, 12.0, 48.0):  # the first phase has to fit into it, on a slow machine too
+        ended = again(phases, tmp_path, limit=limit)
+        statuses = [phase["status"] for phase in manifest_of(ended)["phases"]]
+        if (ended.folder / "second" / "half.json").exists():
+            break
+    assert statuses == ["done", "timed-out", "never-ran"]
     edit(tmp_path, phases[1], "work", BODIES["second"])
     resumed = again(phases, tmp_path, resume=ended.folder.name)
     assert [phase["status"] for phase in manifest_of(resumed)["phases"]] == ["reused", "done", "done"]
@@ -223,7 +227,7 @@ def test_two_runs_at_once_disturb_neither(phases: tuple[Phase, ...], tmp_path: P
         f"execute(plan(Path({str(tmp_path)!r}), phases=[Phase(*item) for item in {names!r}], reuse_unchanged=True))"
     )
     together = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(2)]
-    assert [process.wait(timeout=120) for process in together] == [0, 0]
+    assert [process.wait(timeout=300) for process in together] == [0, 0]
     said = [json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "runs").glob("*/run.json")]
     assert [item["status"] for item in said] == ["passed", "passed"]
     first, second = (

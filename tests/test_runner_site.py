@@ -304,11 +304,13 @@ def test_a_build_that_fails_leaves_no_second_process(
     many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pid = tmp_path / "pid"
-    waits = f"import os, time, pathlib; pathlib.Path({str(pid)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    waits = f"import os, time, pathlib; pathlib.Path({str(pid)!r}).write_text(str(os.getpid())); time.sleep(600)"
     monkeypatch.setattr(beside, "_COMMAND", [sys.executable, "-c", waits])
 
     def fails(*_: object, **__: object) -> None:
+        end = time.monotonic() + 180
         while not (pid.is_file() and pid.read_text()):
+            assert time.monotonic() < end, "the second process did not begin"
             time.sleep(0.01)
         raise OSError(28, "No space left on device")
 

@@ -240,7 +240,7 @@ def test_recorded_values_of_every_type_come_back_as_they_were(tmp_path: Path) ->
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_verification_at_work_is_never_swept_and_what_a_kill_leaves_is(home: Path, number: signal.Signals) -> None:
-    edit(home, "1_data.ipynb", "print(text)", "import time; time.sleep(60)")
+    edit(home, "1_data.ipynb", "print(text)", "import time; time.sleep(600)")
     runs, folder = home / "runs", latest(home)
     command = [sys.executable, "-m", "mlopskit", "verify", folder.name, "--cold", "--quiet", "--project", str(home)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as working:

@@ -184,7 +184,7 @@ def children(pid: int) -> set[int]:
 
 
 def test_nothing_is_left_when_the_runner_is_killed(project: Path) -> None:
-    tiny.make_project(project / "p", {"one": "import time; time.sleep(60)"})
+    tiny.make_project(project / "p", {"one": "import time; time.sleep(600)"})
     code = (
         "import runpy, sys, time; from pathlib import Path; from mlopskit.runner import warm\n"
         "tiny = runpy.run_path(sys.argv[1]); folder = Path(sys.argv[2])\n"
@@ -193,7 +193,7 @@ def test_nothing_is_left_when_the_runner_is_killed(project: Path) -> None:
     )
     command = [sys.executable, "-c", code, str(Path(__file__).with_name("tiny.py")), str(project / "p")]
     runner = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     while not list((project / "p").glob("runs/*/one/notebook.ipynb")) and time.monotonic() < deadline:
         time.sleep(0.05)
     left = children(runner.pid)
@@ -211,8 +211,11 @@ def test_a_kernel_dies_with_its_server(project: Path) -> None:
         arguments = ["kernel", "-f", str(project / "connection.json"), "--log-level=50"]
         options = {"environment": dict(os.environ), "cwd": str(project)}
         child = started.fork(arguments, output=null.fileno(), errors=null.fileno(), **options)
+    deadline = time.monotonic() + 180
+    while not (project / "connection.json").exists() and time.monotonic() < deadline:  # a kernel, not yet on its way
+        time.sleep(0.01)
     started._process.kill()
-    assert child.wait(timeout=20) == -signal.SIGKILL
+    assert child.wait(timeout=180) == -signal.SIGKILL
     started.close()
 
 

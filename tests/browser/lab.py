@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-_PATIENCE = 120  # seconds; it takes two, but on a machine that does many things at once a minute
+_PATIENCE = 180  # seconds; it takes two, but on a machine that does many things at once a minute
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,10 @@ def serve(project: Path, home: Path) -> Iterator[Lab]:
         yield Lab(project, f"http://127.0.0.1:{port}", token)
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        try:
+            server.wait(timeout=_PATIENCE)  # it ends its kernels first
+        finally:
+            server.kill()
 
 
 def _free_port() -> int:
@@ -61,7 +64,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
         try:
-            urlopen(url, timeout=5).close()
+            urlopen(url, timeout=30).close()
         except (URLError, ConnectionError, TimeoutError):
             assert server.poll() is None, log.read_text()
             time.sleep(0.1)

@@ -71,11 +71,8 @@ def opened(browser: Any, address: str, **context: Any) -> Any:
     if "#before" in address:
         page.locator("#compared:not([hidden]) h1").wait_for()
     page.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
-    for _ in range(100):  # the page's policy lets nothing be waited for inside it
-        if page.evaluate(SHOWN):
-            return page
-        page.wait_for_timeout(50)
-    raise AssertionError("its figures did not come in 5 s")
+    REPORT["until"](page, lambda: page.evaluate(SHOWN))
+    return page
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])

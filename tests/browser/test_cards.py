@@ -48,17 +48,18 @@ def test_nothing_is_fetched_nothing_complains_nothing_is_cut_off(
 def test_report_and_cards_lead_to_each_other(browser: Any, run: Path) -> None:
     seen = REPORT["visit"](browser, (run / "report.html").as_uri())
     seen.page.click("text=Model card")
+    seen.page.wait_for_url("**/model_card.html")
     seen.page.click("text=Data card")
-    assert seen.page.url.endswith("data_card.html")
+    seen.page.wait_for_url("**/data_card.html")
     seen.page.click("header >> text=Report")
-    assert seen.page.url.endswith("report.html")
+    seen.page.wait_for_url("**/report.html")
 
 
 def test_an_answer_leads_to_its_artefact_in_the_report(browser: Any, run: Path) -> None:
     seen = REPORT["visit"](browser, (run / "model_card.html").as_uri())
     seen.page.locator("a.artefact", has_text="evaluate/metrics").first.click()
     seen.page.wait_for_url("**/report.html#*")
-    assert seen.page.evaluate("document.querySelector(':target').id") == "artefact-evaluate-metrics"
+    seen.page.locator("#artefact-evaluate-metrics:target").wait_for()
 
 
 def test_a_long_name_leaves_the_way_to_the_report_in_sight(browser: Any, run: Path) -> None:

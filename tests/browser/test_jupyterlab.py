@@ -18,6 +18,8 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 LAB = runpy.run_path(str(Path(__file__).with_name("lab.py")))
+WAITING = runpy.run_path(str(Path(__file__).with_name("waiting.py")))
+PATIENCE, until = 1000 * WAITING["PATIENCE"], WAITING["until"]
 MISSING = runpy.run_path(str(Path(__file__).parents[1] / "conftest.py"))["missing"]
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 IDLE = f"document.querySelector('{PANEL} .jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'"
@@ -54,7 +56,9 @@ def page(lab: Any) -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         # tall, so that no cell is left out of the page by JupyterLab's windowing
-        yield browser.new_page(viewport={"width": 1280, "height": 6000})
+        page = browser.new_page(viewport={"width": 1280, "height": 6000})
+        page.set_default_timeout(PATIENCE)
+        yield page
         browser.close()
 
 
@@ -90,7 +94,7 @@ def test_jupyterlab_has_no_news_and_does_not_ask_whether_it_may(page: Any, lab: 
 
 def test_a_phase_run_by_hand_shows_itself_and_ends_as_in_a_run(page: Any, lab: Any) -> None:
     panel = run_all(page, lab, "1_scope.ipynb")
-    assert panel.locator("table.mlopskit-table").first.is_visible()
+    panel.locator("table.mlopskit-table").first.wait_for()  # what a cell gave is shown a moment after it has run
     assert panel.locator(FAULTS).count() == 0
     by_hand = ended(lab.project / "runs" / "scratch" / "scope")
     (run,) = (lab.project / "runs").glob("*/run.json")

@@ -44,7 +44,9 @@ def page(lab: Any) -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(JUPYTER.CHROMIUM), args=JUPYTER.FLAGS)
-        yield browser.new_page(viewport={"width": 1280, "height": 5000})
+        page = browser.new_page(viewport={"width": 1280, "height": 5000})
+        page.set_default_timeout(JUPYTER.PATIENCE)
+        yield page
         browser.close()
 
 
@@ -54,10 +56,12 @@ def state(panel: Any, phase: str, status: str) -> Any:
 
 
 def restart_and_run_all(page: Any) -> None:
+    old = f"document.querySelectorAll('{JUPYTER.PANEL} .jp-OutputArea-child')"
+    assert page.evaluate(f"{old}.forEach((output) => {{ output.dataset.old = ''; }}) || {old}.length") > 0
     page.locator(".lm-MenuBar-itemLabel", has_text="Kernel").click()
     page.locator(".lm-Menu-itemLabel").get_by_text("Restart Kernel and Run All Cells", exact=False).click()
     page.get_by_role("button", name="Confirm Kernel Restart").click()
-    page.wait_for_function(f"!({JUPYTER.ALL_RUN})")
+    page.wait_for_function("!document.querySelector('[data-old]')")  # and not what may be over before one looks
     page.wait_for_function(JUPYTER.ALL_RUN)
     page.wait_for_function(JUPYTER.IDLE)
 
@@ -75,7 +79,7 @@ def test_a_run_is_started_followed_found_again_by_a_restarted_kernel_and_told_to
     panel.get_by_text("cell 3 of 4, Work").first.wait_for()
     restart_and_run_all(page)
     state(panel, "two", "running").wait_for()
-    assert panel.get_by_text(re.compile("1 of 2 phases ended; now two")).first.is_visible()
+    panel.get_by_text(re.compile("1 of 2 phases ended; now two")).first.wait_for()
     lab.gate.touch()
     state(panel, "two", "done").wait_for()
     link = panel.get_by_role("link", name=re.compile("Open the report of"))

@@ -26,7 +26,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 REPORT = runpy.run_path(str(Path(__file__).parent / "test_report.py"))
 FAKE = runpy.run_path(str(TESTS / "fake_run.py"))
 SLICES = runpy.run_path(str(TESTS / "fake_slices.py"))
-visit = REPORT["visit"]
+visit, STAYS = REPORT["visit"], REPORT["STAYS"]
 
 pytestmark = [
     pytest.mark.browser,
@@ -355,6 +355,7 @@ def test_paper_shows_the_state_and_no_controls(browser: Any, url: str) -> None:
 def test_fitting_slices_are_copied_as_csv(browser: Any, url: str) -> None:
     page = visit(browser, url, permissions=["clipboard-read", "clipboard-write"]).page
     field(page, "Search").fill("age = 18")
+    page.evaluate(STAYS)
     page.locator(f"{SLICE} .copy", has_text="Copy as CSV").click()
     page.locator(f"{SLICE} .copy", has_text="Copied").wait_for()
     lines = page.evaluate("navigator.clipboard.readText()").splitlines()
