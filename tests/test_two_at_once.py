@@ -19,13 +19,14 @@ import pandas as pd
 import pytest
 
 from mlopskit.explore.running import EVENTS, Runner
-from mlopskit.runner import execution, shelf
+from mlopskit.runner import Choice, execute, execution, plan, reuse, shelf
 from mlopskit.runner.execution import Order
 from mlopskit.runner.shelf import Rules, prune
 from mlopskit.runner.site.build import build
 from mlopskit.runs import Run, uses
 from mlopskit.runs.presence import FILE, is_running, present
 
+TINY = runpy.run_path(str(Path(__file__).with_name("tiny.py")))
 SITE = runpy.run_path(str(Path(__file__).with_name("site_runs.py")))
 
 
@@ -188,3 +189,22 @@ def _gone(pid: int) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+def test_a_base_run_that_is_removed_while_it_is_copied_leaves_no_half_phase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phases = TINY["make_project"](tmp_path, {"one": "run.write('v', 1)", "two": "run.write('w', 1)"})
+    base = TINY["run"](tmp_path, phases).folder
+    copy = reuse._copy
+
+    def removed_meanwhile(source: str, target: str) -> str:
+        base.rename(tmp_path / "swept")
+        monkeypatch.setattr(reuse, "_copy", copy)
+        return copy(source, target)
+
+    planned = plan(tmp_path, phases=phases, choice=Choice(only=("two",), base=base.name))
+    monkeypatch.setattr(reuse, "_copy", removed_meanwhile)
+    one, two = execute(planned).manifest.phases
+    assert (one.status, two.status) == ("never-ran", "done")
+    assert one.reason == f"left out, and {base.name} was removed while one was copied from it"

@@ -135,10 +135,16 @@ def copy_phase(base: Path, folder: Path, phase: str) -> None:
     Raises
     ------
     RunError
-        When an artefact of the copy is not what its phase wrote, or its notebook is none.
+        When an artefact of the copy is not what its phase wrote, its notebook is none, or the base run was removed
+        meanwhile.
     """
     with artefacts.replacing(folder / phase) as draft:
-        shutil.copytree(base / phase, draft, copy_function=_copy)
+        try:
+            shutil.copytree(base / phase, draft, copy_function=_copy)
+        except OSError:
+            if (base / phase).is_dir():
+                raise
+            raise RunError(f"{base.name} was removed while {phase} was copied from it") from None
         _require_whole(draft, base.name, phase)
 
 
