@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,6 +169,14 @@ def test_an_interrupt_during_the_checks_ends_in_a_sentence(
     assert call("run") == 1
     assert capsys.readouterr().err.startswith("mlopskit: Stopped before anything was run.")
     assert not (ready / "runs").exists()
+
+
+def test_an_interrupt_while_the_commands_are_imported_ends_in_a_sentence(project: Path) -> None:
+    code = "import sys, mlopskit.cli, interrupted; sys.modules['mlopskit.cli.app'] = interrupted; mlopskit.cli.main()"
+    (project / "interrupted.py").write_text("def __getattr__(name): raise KeyboardInterrupt", encoding="utf-8")
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    said = "mlopskit: Stopped before anything was run. Give the command again to start over.\n"
+    assert (ended.returncode, ended.stderr) == (1, said)
 
 
 @pytest.mark.parametrize("name", ["missing target", "one class", "nothing varies, Parquet", "unknown candidate"])

@@ -21,7 +21,13 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    sys.exit(_run(arguments))
+    try:
+        code = _run(arguments)
+    except KeyboardInterrupt:  # while the commands were being imported, or from one of them
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:
+        code = _say("Stopped before anything was run. Give the command again to start over.", 1)
+    sys.exit(code)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -36,8 +42,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _say(error, 2)
     except MlopskitError as error:
         return _say(error, 1)
-    except (KeyboardInterrupt, typer.Abort):
-        code = _INTERRUPTED
+    except typer.Abort:
+        return _INTERRUPTED
     except BrokenPipeError:
         sys.stdout = None  # the reader went away; nothing is left to flush to
         return 1
@@ -51,8 +57,6 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         error.show()
         return int(getattr(error, "exit_code", 2))
-    if code == _INTERRUPTED:
-        return _say("Stopped before anything was run. Give the command again to start over.", 1)
     return code if isinstance(code, int) else 0
 
 
