@@ -186,8 +186,8 @@ def test_next_kernel_is_forked_while_the_present_one_works(project: Path, server
         "import os, time\nchildren = f'/proc/{os.getppid()}/task/{os.getppid()}/children'\n"
         "found, end = [], time.monotonic() + 120\n"
         "while not found and time.monotonic() < end:\n"
-        "    before, found = open(children).read().split(str(os.getpid()))\n"
-        "    found = [int(pid) for pid in found.split()]\n"
+        "    forked = [int(pid) for pid in open(children).read().split()]\n"
+        "    found = forked[forked.index(os.getpid()) + 1 :]\n"
         "run.write('beside', found)"
     )
     bodies = {"one": beside, "two": "import os\nrun.write('it', os.getpid())"}
