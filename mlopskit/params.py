@@ -327,10 +327,9 @@ def notebook_parameters(path: Path) -> list[Parameter]:
             f"{path.name} has {len(cells)} cells tagged `parameters`; keep the tag on the first code cell only."
         )
     source = source_of(cells[0])
-    is_first = not any(notebook["cells"][index] is not cells[0] for index in code_cells(notebook)[:1])
     try:
         found = read_parameters(source)
-        if is_first:
+        if all(notebook["cells"][index] is cells[0] for index in code_cells(notebook)[:1]):
             _check_annotations(source)
         return found
     except ParameterError as error:
