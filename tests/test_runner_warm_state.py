@@ -182,12 +182,13 @@ def test_server_holds_no_descriptor_of_a_kernel_that_ended(around: SimpleNamespa
 
 
 def test_next_kernel_is_forked_while_the_present_one_works(project: Path, server: warm.ForkServer) -> None:
-    beside = (  # what else the server has forked since
-        "import os, time\nchildren = f'/proc/{os.getppid()}/task/{os.getppid()}/children'\n"
+    children = Path(f"/proc/{server._process.pid}/task/{server._process.pid}/children")
+    beside = (  # what else the server has forked: the two are asked for at once, and either may be first
+        f"import os, time\ngone = {{*{children.read_text().split()}, str(os.getpid())}}\n"
         "found, end = [], time.monotonic() + 120\n"
         "while not found and time.monotonic() < end:\n"
-        "    forked = [int(pid) for pid in open(children).read().split()]\n"
-        "    found = forked[forked.index(os.getpid()) + 1 :]\n"
+        "    time.sleep(0.01)\n"
+        f"    found = [int(pid) for pid in open({str(children)!r}).read().split() if pid not in gone]\n"
         "run.write('beside', found)"
     )
     bodies = {"one": beside, "two": "import os\nrun.write('it', os.getpid())"}
