@@ -17,6 +17,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from mlopskit.runner import warm
+from tests import tiny
+
 REPO = Path(__file__).resolve().parents[1]
 
 settings.register_profile("untimed", deadline=None)  # how fast it is, is measured by the benchmarks
@@ -71,6 +74,22 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[P
         return project, project / "runs" / (project / "runs" / "latest").read_text().strip()
 
     return made
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[warm.ForkServer | None]:
+    """A server as `mlopskit run` has one: it takes half the work of cold kernels."""
+    if not warm.is_supported():
+        yield None
+        return
+    with warm.ForkServer(warm.kernel_statements()) as server:
+        yield server
+
+
+@pytest.fixture
+def forked(fork_server: warm.ForkServer | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the kernels of tiny notebooks, in tests of what is the same with cold ones."""
+    monkeypatch.setattr(tiny, "SERVER", fork_server)
 
 
 def missing(what: str) -> None:

@@ -12,7 +12,6 @@ import threading
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -21,8 +20,8 @@ from mlopskit.cli import main, steps
 from mlopskit.cli.app import app
 from mlopskit.cli.output import Output, document_text
 from mlopskit.cli.run import to_resume
+from tests import tiny
 
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
 fake_run = runpy.run_path(str(Path(__file__).with_name("fake_run.py")))["fake_run"]
 
 OnTerminal = Callable[[Callable[[], object]], str]
@@ -323,10 +322,14 @@ def test_a_second_execution_says_how_long_the_first_took(home: Path, capsys: pyt
     assert re.search(r"1/\d+  scope …  last time \S+ s\n", capsys.readouterr().out)
 
 
-def test_the_latest_run_to_resume_is_the_newest_though_latest_names_one_that_ended_well(home: Path) -> None:
+def test_the_latest_run_to_resume_began_last_though_latest_names_one_that_ended_well(home: Path) -> None:
     runs = home / "runs"
-    failed = fake_run(runs / "29991231T235959Z-abcdef", failed="model")
+    failed = fake_run(runs / "19991231T235959Z-abcdef", failed="model")
+    (runs / "begun").write_text(failed.name, encoding="utf-8")
     assert to_resume("latest", runs) == failed.name
+    later = fake_run(runs / "29991231T235959Z-abcdef", failed="model")
+    (runs / "begun").unlink()  # as in folders of earlier versions
+    assert to_resume("latest", runs) == later.name
     assert (runs / "latest").read_text(encoding="utf-8").strip() != failed.name
     assert (to_resume(OLD, runs), to_resume("latest", home / "none")) == (OLD, "latest")
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,8 +15,7 @@ from mlopskit.runner import PHASES
 from mlopskit.runner.health import environment_findings, notebook_findings
 from mlopskit.runner.scaffold import EXAMPLES, make_from_data, make_from_example
 from mlopskit.scope import Scope
-
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+from tests import tiny
 
 ROWS = "age,city,bought\n" + "\n".join(
     f"{18 + row % 50},{'abc'[row % 3]},{'yes' if row * 7 % 5 < 2 else 'no'}" for row in range(200)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,8 @@ from typer.testing import CliRunner
 
 from mlopskit.cli import _run
 from mlopskit.cli.app import app
+from tests.tiny import PROJECT, make_project
 
-_TINY = runpy.run_path(str(Path(__file__).with_name("tiny.py")))
 OWN = "".join(
     f'[[phase]]\nname = "{name}"\ndrop = true\n'
     for name in ("scope", "data", "model", "evaluate", "slices_and_bias", "deploy", "monitor")
@@ -31,7 +30,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("MLOPSKIT_PROJECT", "MLOPSKIT_RUN", "MLOPSKIT_PHASE"):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "own"
-    _TINY["make_project"](folder, BODIES, toml=_TINY["PROJECT"] + OWN)
+    make_project(folder, BODIES, toml=PROJECT + OWN)
     rows = "".join(f"{number},{'yes' if number % 2 else 'no'}\n" for number in range(200))
     (folder / "rows.csv").write_text(f"age,bought\n{rows}", encoding="utf-8")
     monkeypatch.chdir(folder)

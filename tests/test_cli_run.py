@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import runpy
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -20,8 +18,7 @@ from mlopskit.cli.app import app
 from mlopskit.cli.progress import Plain
 from mlopskit.cli.words import safe
 from mlopskit.runner.catalogue import find_run, list_runs
-
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+from tests import tiny
 
 COMMANDS = (
     "new", "run", "params", "lab", "runs", "show", "report", "card", "verify", "diff", "site", "tag", "pin", "unpin",

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import runpy
 import subprocess
 import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
@@ -18,8 +16,7 @@ import pytest
 from mlopskit.errors import ParameterError, UsageError
 from mlopskit.params import read_parameters
 from mlopskit.runner.overrides import combine
-
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+from tests import tiny
 
 NASTY = 'it\'s "said" {x} \\N # Grüße\t</script>'
 DECLARED = '''

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import os
-import runpy
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +14,9 @@ import pytest
 
 from mlopskit.runner import Outcome, Phase, cache, plan
 from mlopskit.runner.fingerprint import fingerprint, phase_key
+from tests.tiny import make_project, manifest_of, run
 
-_TINY = runpy.run_path(str(Path(__file__).with_name("tiny.py")))
-make_project, manifest_of, run = (_TINY["make_project"], _TINY["manifest_of"], _TINY["run"])
+pytestmark = pytest.mark.usefixtures("forked")
 
 BODIES = {
     "first": "run.write('rows', {'n': n, 'text': run.source_file('rows.csv').read_text()})",

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from mlopskit.runner import warm
+from mlopskit.runner.catalogue import begun_last
 
 pytestmark = [
     pytest.mark.notebooks,
@@ -158,6 +159,8 @@ def test_what_was_made_last_counts_as_last(project: Path, clock: Path) -> None:
     [[second, third], stands, base] = runs(project / "p", "cold", "two.n=2", "two.n=3")
     assert max(second, third) < first, "their names bear what the clock said"
     assert stands == base == third
+    assert (found := begun_last(project / "p" / "runs")) is not None
+    assert found.name == third
     found = {item["name"]: item for item in said("runs", folder=project / "p")}
     assert [name for name, item in found.items() if item["latest"]] == [third]
     assert {item["status"] for item in found.values()} == {"passed"}

@@ -5,10 +5,8 @@ from __future__ import annotations
 import html
 import json
 import math
-import runpy
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -25,8 +23,9 @@ from mlopskit.runner.compare_html import POLICY, page, write_html
 from mlopskit.runner.compare_measures import Measured, compare_rows, differ, mover
 from mlopskit.runner.manifest import Manifest, PhaseEntry
 from mlopskit.runs import Run
+from tests import tiny
 
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+pytestmark = pytest.mark.usefixtures("forked")
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J{x}"
 APP = typer.Typer()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import runpy
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -23,8 +21,9 @@ from mlopskit.runner.overrides import combine
 from mlopskit.runner.verification import verify
 from mlopskit.runs import LOOKS
 from mlopskit.share import share
+from tests import tiny
 
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+pytestmark = pytest.mark.usefixtures("forked")
 
 ASKS = {
     "has": "run.has('a/extra')",
@@ -107,6 +106,7 @@ def test_module_of_a_folder_on_the_path_is_part_of_the_key(tmp_path: Path, monke
     lent.mkdir()
     monkeypatch.syspath_prepend(lent)
     monkeypatch.setenv("PYTHONPATH", str(lent))
+    monkeypatch.setattr(tiny, "SERVER", None)  # the server began with another path
     phases = tiny.make_project(home, {"a": "from lent_helper import V\nrun.write('v', V)"})
     (lent / "lent_helper.py").write_text("V = 1\n")
     again(home, phases)
@@ -133,6 +133,9 @@ def test_cells_that_a_tag_skips_are_told(tmp_path: Path, capsys: pytest.CaptureF
     assert (less.cells, less.executed, less.reason) == (4, 3, "1 of 4 cells skipped: tagged skip-execution")
     Plain().on_ended(next(event for event in told if event["event"] == "ended"))
     assert "3 of 4 cells" in capsys.readouterr().out
+    reused = tiny.run(tmp_path, phases, reuse_unchanged=True).manifest.phases[0]
+    assert (reused.status, reused.cells, reused.executed) == ("reused", 4, 3)
+    assert str(reused.reason).endswith("; 1 of 4 cells skipped: tagged skip-execution")
 
 
 def test_not_a_number_and_the_text_nan_are_two_parameters(tmp_path: Path) -> None:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from mlopskit.runner import descendants, warm
 from mlopskit.runner.inkernel import NAME
+from tests import tiny
 
 pytestmark = [
     pytest.mark.notebooks,
     pytest.mark.skipif(not warm.is_supported(), reason="processes are found by their mark on Linux only"),
 ]
 
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
 
 RUNAWAYS = """
 import multiprocessing, os, subprocess, time

@@ -6,7 +6,6 @@ import asyncio
 import io
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -14,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,10 +23,10 @@ from mlopskit.params import read_parameters
 from mlopskit.runner import warm
 from mlopskit.runner.overrides import combine
 from mlopskit.runner.resident import is_cold, keeper
+from tests import tiny
 
 pytestmark = pytest.mark.notebooks
 
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
 forking = pytest.mark.skipif(not warm.is_supported(), reason="kernels are not forked here")
 
 SECRET = 'token: "secret" = "env:MLOPSKIT_TEST_TOKEN"  # to the store'

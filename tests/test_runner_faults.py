@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from mlopskit.errors import NotebookError, ParameterError, ProjectError, RunError
 from mlopskit.runner import plan
 from mlopskit.runner.catalogue import list_runs
+from tests import tiny
 
 pytestmark = pytest.mark.notebooks
-
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
 
 
 def _alive(pid: int) -> bool:

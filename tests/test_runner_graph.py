@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 import tomllib
 from pathlib import Path
 
@@ -16,9 +15,9 @@ from mlopskit.runner.graph import graph, with_phase_parameters
 from mlopskit.runner.phases import ancestors
 from mlopskit.scope import Scope
 from mlopskit.scope.tables import PhaseTable
+from tests.tiny import PROJECT, make_project, manifest_of, run
 
-_TINY = runpy.run_path(str(Path(__file__).with_name("tiny.py")))
-PROJECT, make_project, manifest_of, run = (_TINY["PROJECT"], _TINY["make_project"], _TINY["manifest_of"], _TINY["run"])
+pytestmark = pytest.mark.usefixtures("forked")
 
 
 def tables(text: str) -> list[PhaseTable]:

@@ -5,23 +5,21 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mlopskit.runner import client, execution, warm
+from tests import tiny
 
 pytestmark = pytest.mark.notebooks
 
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
 
 PROGRAM = """
 import resource, sys

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import runpy
 import shlex
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,9 +24,9 @@ from mlopskit.runner.hiddenstate import early_uses
 from mlopskit.runner.hygiene import notebook_hygiene, project_hygiene
 from mlopskit.runner.scaffold import make_from_example
 from mlopskit.runner.stripping import normal_form, strip_file, stripped, unsteady
+from tests import tiny
 
 REPO = Path(__file__).resolve().parents[1]
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
 SECRET = "ghp_" + "a1B2" * 9
 
 

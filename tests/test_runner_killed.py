@@ -9,7 +9,6 @@ one that has imported everything; some of them once more with real kernels.
 from __future__ import annotations
 
 import json
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +17,7 @@ from typing import Any
 import pytest
 
 from mlopskit.runner import Phase, cache
-
-_TINY = runpy.run_path(str(Path(__file__).with_name("tiny.py")))
-make_project, manifest_of, run = _TINY["make_project"], _TINY["manifest_of"], _TINY["run"]
+from tests.tiny import make_project, manifest_of, run
 
 PROGRAM = """
 import errno, os, signal, sys

@@ -7,13 +7,11 @@ import inspect
 import json
 import os
 import re
-import runpy
 import shlex
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,10 +24,12 @@ from mlopskit.runner.graph import graph
 from mlopskit.runner.newphase import lay_down_phase, phase_problems, try_phase, why_not_yet
 from mlopskit.runner.scaffold import make_from_example
 from mlopskit.scope import Scope
+from tests import tiny
+
+pytestmark = pytest.mark.usefixtures("forked")
 
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parent
-tiny = SimpleNamespace(**runpy.run_path(str(HERE / "tiny.py")))
 
 DROPPED = "".join(
     f'\n[[phase]]\nname = "{name}"\ndrop = true\n'

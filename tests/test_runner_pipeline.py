@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 import shutil
 import uuid
 from pathlib import Path
@@ -18,10 +17,9 @@ from mlopskit.runner import PHASES, Outcome
 from mlopskit.runner.manifest import Manifest, PhaseEntry
 from mlopskit.runner.outcome import judge
 from mlopskit.runner.phases import select
+from tests import tiny
 
-pytestmark = pytest.mark.notebooks
-
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+pytestmark = [pytest.mark.notebooks, pytest.mark.usefixtures("forked")]
 
 READS = "import pandas as pd\nvalue = run.read('one/value')['n']\nrun.write('table', pd.DataFrame({'n': [value]}))"
 ENVIRONMENT = (

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import runpy
 import socket
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import zmq
 
 from mlopskit.runner import ports
-
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+from tests import tiny
 
 
 @pytest.mark.skipif(ports._first_of_any() < 12_000, reason="any port may be given to anybody here")

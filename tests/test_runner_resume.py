@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 import signal
 import subprocess
 import sys
@@ -17,9 +16,10 @@ from mlopskit.errors import RunError, UsageError
 from mlopskit.runner import Outcome, Phase, cache, plan
 from mlopskit.runner.forecast import forecast
 from mlopskit.runner.grid import points
+from tests.tiny import Choice, make_project, manifest_of, run
 
-_TINY = runpy.run_path(str(Path(__file__).with_name("tiny.py")))
-make_project, manifest_of, run = _TINY["make_project"], _TINY["manifest_of"], _TINY["run"]
+pytestmark = pytest.mark.usefixtures("forked")
+
 BODIES = {
     "first": "run.write('rows', {'n': n, 'lines': len(run.source_file('rows.csv').read_text().splitlines())})",
     "second": "run.write('count', {'count': run.read('first/rows')['lines'] + n})",
@@ -92,7 +92,7 @@ def test_run_that_cannot_be_resumed_is_refused(
     made = again(phases, tmp_path)
     spoil(made.folder)
     with pytest.raises(RunError, match=complaint):
-        plan(tmp_path, phases=phases, choice=_TINY["Choice"](resume=made.folder.name))
+        plan(tmp_path, phases=phases, choice=Choice(resume=made.folder.name))
 
 
 @pytest.mark.parametrize("moment", ["first", "second", "third"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,8 +11,7 @@ import pytest
 
 from mlopskit.runner import execution
 from mlopskit.runner.kernels import Setting
-
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+from tests import tiny
 
 
 class Clock:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import runpy
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -24,8 +22,7 @@ from mlopskit.runner.kernels import Setting
 from mlopskit.runner.overrides import combine, look_up_secrets
 from mlopskit.runner.redaction import Redactor, find_in
 from mlopskit.secrets import Secret, look_up, reveal
-
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+from tests import tiny
 
 VALUE = 'h"unter2/ä+<key>'
 TOKEN = Secret("token", "env:MLOPSKIT_TEST_TOKEN", VALUE)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import runpy
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +12,7 @@ import pytest
 from mlopskit.runner import warm
 from mlopskit.runner.redaction import Redactor
 from mlopskit.runner.spill import Spill
-
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+from tests import tiny
 
 
 @pytest.fixture(params=["cold", "warm"])

@@ -29,6 +29,8 @@ from mlopskit.runner.shelf import Rules, plan_pruning, prune
 from mlopskit.runner.verification import Verification, verify
 from tests import tiny
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 READS = 'text = run.source_file("rows.csv").read_text()\nprint(text)\nrun.write("rows", {"text": text, "half": 0.5})'
 USES = 'run.write("model", {"n": n, "from": run.read("data/rows")["text"]})'
 RANDOM = """import uuid

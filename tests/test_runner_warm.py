@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +17,7 @@ import pytest
 import mlopskit
 from mlopskit.runner import warm
 from mlopskit.runs import written
+from tests import tiny
 
 pytestmark = [
     pytest.mark.notebooks,
@@ -26,7 +25,6 @@ pytestmark = [
     pytest.mark.skipif(not warm.is_supported(), reason="kernels are forked on Linux only"),
 ]
 
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
 
 IMPORTS = [
     *("ipykernel.kernelapp", "numpy", "matplotlib_inline.backend_inline", "pandas", "matplotlib.pyplot"),

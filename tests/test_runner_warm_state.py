@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import random
-import runpy
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from mlopskit.errors import ParameterError
 from mlopskit.runner import kernels, plan, warm
+from tests import tiny
 
 pytestmark = [
     pytest.mark.notebooks,
@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.skipif(not warm.is_supported(), reason="kernels are forked on Linux only"),
 ]
 
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
 
 IMPORTS = [
     "ipykernel.kernelapp", "numpy", "pandas", "matplotlib.pyplot", "matplotlib_inline.backend_inline",

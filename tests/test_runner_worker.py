@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import socket
 import time
 from pathlib import Path
 from threading import Semaphore, Thread
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,8 +16,7 @@ from mlopskit.runner import execution, kernels, warm, worker
 from mlopskit.runner.ahead import Ahead
 from mlopskit.runner.execution import Gate, Order
 from mlopskit.runner.report import page, render
-
-tiny = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tiny.py"))))
+from tests import tiny
 
 SLOW = "import time; time.sleep({seconds})"
 SEES = "from pathlib import Path; Path('seen').write_text('\\n'.join(sorted(p.name for p in Path('runs').glob('*/*'))))"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlopskit.runner import Choice, Outcome, Phase, execute, plan
+from mlopskit.runner.warm import ForkServer
 
 PROJECT = """
 [project]
@@ -19,6 +20,9 @@ task = "binary"
 target = "bought"
 positive = "yes"
 """
+
+SERVER: ForkServer | None = None
+"""Where kernels are forked from; the fixture `forked` sets it for a test."""
 
 PARAMETERS = "n: int = 1  # 0..9: how many\nseed: int = 0  # seed"
 
@@ -75,7 +79,7 @@ def make_project(folder: Path, bodies: Mapping[str, str | dict[str, Any]], *, to
 
 def run(folder: Path, phases: tuple[Phase, ...], *arguments: str, **options: Any) -> Outcome:
     """Plan and execute a run of a tiny project."""
-    listener, server = options.pop("listener", lambda _: None), options.pop("server", None)
+    listener, server = options.pop("listener", lambda _: None), options.pop("server", SERVER)
     choice = Choice(
         **{name: options.pop(name) for name in ("only", "first", "last", "base", "resume") if name in options}
     )

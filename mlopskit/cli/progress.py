@@ -144,7 +144,7 @@ class Plain:
             return
         name = event["phase"]
         some = f"{event['executed']} of " if event["executed"] != event["cells"] else ""
-        cells = f"{some}{event['cells']} cells" if event["cells"] and not bad else ""
+        cells = f"{some}{event['cells']} cells" if event["status"] == "done" else ""
         told = [self.place.get(name, ""), f"{name:<16}", f"{words.status(event['status']):<12}"]
         told += [f"{words.seconds(event['seconds']):>8}", cells or words.safe(event["reason"] or "")]
         self.say("  " + "  ".join(told).rstrip())

@@ -69,7 +69,7 @@ def run(
         str | None,
         typer.Option(
             metavar="RUN",
-            help="Go on with a run that failed or was stopped; latest: the newest run.",
+            help="Go on with a run that failed or was stopped; latest: the one begun last.",
             autocompletion=complete_run,
         ),
     ] = None,
@@ -183,11 +183,11 @@ def _stands(folder: Path, tell: Listener) -> int:
 
 
 def to_resume(name: str, runs: Path) -> str:
-    """Return the run to go on with: ``latest`` is the newest here, since the one of that name ended well."""
-    from mlopskit.runner.catalogue import list_folders
+    """Return the run to go on with: ``latest`` is the one begun last here, since the one of that name ended well."""
+    from mlopskit.runner.catalogue import begun_last
 
-    folders = list_folders(runs)
-    return folders[-1].name if name == "latest" and folders else name
+    found = begun_last(runs) if name == "latest" else None
+    return found.name if found else name
 
 
 def _names(only: list[str] | None) -> list[str]:

@@ -68,7 +68,17 @@ def summarise(folder: Path) -> Summary:
 
 def latest_name(runs: Path) -> str:
     """Return the run that ``latest`` names, empty when there is none."""
-    pointer = runs / "latest"
+    return _pointed_at(runs / "latest")
+
+
+def begun_last(runs: Path) -> Path | None:
+    """Return the run that began last, however it ended, as ``begun`` names it: a clock set back gives older names."""
+    folders = list_folders(runs)
+    named = [folder for folder in folders if folder.name == _pointed_at(runs / "begun")]
+    return next(iter([*named, *folders[-1:]]), None)
+
+
+def _pointed_at(pointer: Path) -> str:
     return pointer.read_text(encoding="utf-8", errors="replace").strip() if pointer.is_file() else ""
 
 

@@ -24,8 +24,10 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Any as AnyTrait
+from traitlets import Type
 
 from mlopskit.runner import descendants, inkernel
+from mlopskit.runner.channels import PromptClient
 from mlopskit.runner.coldprocess import ColdProcess
 from mlopskit.runner.ports import free_ports
 from mlopskit.runner.redaction import Redactor
@@ -201,6 +203,7 @@ class OwnPythonKernelManager(AsyncKernelManager):  # type: ignore[misc]  # the b
     needs = AnyTrait(())
     secrets = AnyTrait(())
     letter = AnyTrait(None, allow_none=True)
+    client_factory = Type(PromptClient)
     kernel_id: str | None
     provisioner: Any
 

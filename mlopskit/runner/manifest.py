@@ -72,6 +72,12 @@ class PhaseEntry:
     reused_from: str | None = None
     notebook_sha256: str | None = None
 
+    def explain(self, reason: str) -> None:
+        """Give the reason of a phase that ended well, and say how many of its cells were left out."""
+        skipped = self.cells is not None and self.executed is not None and self.cells - self.executed
+        left = f"{skipped} of {self.cells} cells skipped: tagged skip-execution" if skipped else ""
+        self.reason = "; ".join(filter(None, [reason, left])) or None
+
     def take_trace(self, folder: Path) -> None:
         """Fill in reads, writes and the notebook's hash from the trace in the phase's folder."""
         records = read_trace(folder)

@@ -81,6 +81,7 @@ class _Execution:
         self.manifest = self._first_manifest()
         with Interruption() as interruption, present(self.folder):
             self._save()
+            artefacts.write_text(self.plan.runs / "begun", f"{self.folder.name}\n")
             names = [phase.name for phase in self.plan.phases]
             self.usual = earlier_seconds(self.plan.runs)
             self._tell("run", run=self.folder.name, folder=str(self.folder), phases=names)
@@ -217,10 +218,7 @@ class _Execution:
             never = cache.never_reusable(self.plan, name, read_trace(self.folder / name), key=entry.key)
             if never is None:
                 cache.remember(self.plan.runs, entry.key, self.folder.name)
-            told = [] if never is None else [f"will not be reused: {never}"]
-            if skipped := ending.cells - ending.executed:
-                told.append(f"{skipped} of {ending.cells} cells skipped: tagged skip-execution")
-            entry.reason = "; ".join(told) or None
+            entry.explain("" if never is None else f"will not be reused: {never}")
         self._ended(name)
 
     def _reuse(self, entry: PhaseEntry) -> None:
@@ -247,7 +245,10 @@ class _Execution:
 
     def _copy(self, base: Path, entry: PhaseEntry, *, reason: str) -> None:
         reuse.copy_phase(base, self.folder, entry.name)
-        entry.status, entry.seconds, entry.reused_from, entry.reason = "reused", 0.0, base.name, reason
+        before = reuse.previous(base, entry.name, otherwise={})
+        entry.status, entry.seconds, entry.reused_from = "reused", 0.0, base.name
+        entry.cells, entry.executed = before.cells, before.executed
+        entry.explain(reason)
         entry.take_trace(self.folder / entry.name)
         cache.remember(self.plan.runs, entry.key, self.folder.name)
         lineage.append(self.folder, [lineage.ended(self.folder.name, self.manifest.project, entry, when=self._now())])

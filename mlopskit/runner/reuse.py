@@ -154,14 +154,17 @@ class Previous:
 
     key: str
     parameters: dict[str, Any]
+    cells: int | None = None
+    executed: int | None = None
 
 
 def previous(base: Path, phase: str, *, otherwise: dict[str, Any]) -> Previous:
-    """Return key and parameters of a phase in the base run; `otherwise` stands in where its manifest is damaged."""
+    """Return what a base run's manifest says of a phase; where it is damaged, `otherwise` are the parameters."""
     try:
         said = manifest.load(base)
-        key = next(str(entry["key"]) for entry in said["phases"] if entry["name"] == phase)
-        return Previous(key, dict(said["parameters"][phase]))
+        entry = next(entry for entry in said["phases"] if entry["name"] == phase)
+        parameters = dict(said["parameters"][phase])
+        return Previous(str(entry["key"]), parameters, entry.get("cells"), entry.get("executed"))
     except (OSError, ValueError, KeyError, StopIteration):
         return Previous("", otherwise)
 
