@@ -26,6 +26,7 @@ class Ahead:
         self._folder = folder
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="report")
         self._last: str | None = None
+        self._is_first = True
 
     def __enter__(self) -> Self:
         return self
@@ -57,9 +58,12 @@ class Ahead:
     def _look(self, name: str) -> None:
         with suppress(Exception):  # when the report itself is rendered, it says what is wrong
             from mlopskit.runner.report.evidence import load
-            from mlopskit.runner.report.page import section
+            from mlopskit.runner.report.page import compose, section
 
             evidence = load(self._folder)
+            if self._is_first:
+                self._is_first = False
+                compose(evidence)  # for its templates, which are compiled when they are first used
             for phase in evidence.phases:
                 if phase.name == name:
                     section(evidence, phase)

@@ -70,11 +70,15 @@ def render(run_folder: Path) -> Path:
         The page, written by write-then-rename.
     """
     evidence = load(Path(run_folder))
-    sections = [section(evidence, phase) for phase in evidence.phases]
-    outlook, origin = look(evidence, sections), trace(evidence)
     path = evidence.folder / "report.html"
-    write_text(path, plain_order(page(evidence, sections, outlook=outlook, origin=origin)))
+    write_text(path, compose(evidence))
     return path
+
+
+def compose(evidence: Evidence) -> str:
+    """Return the page of what is known of a run."""
+    sections = [section(evidence, phase) for phase in evidence.phases]
+    return plain_order(page(evidence, sections, outlook=look(evidence, sections), origin=trace(evidence)))
 
 
 def page(evidence: Evidence, sections: Sequence[Section], *, outlook: Outlook, origin: Origin) -> str:
