@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from queue import Empty
 from typing import Any
 
 import pytest
@@ -54,9 +55,18 @@ async def said(client: PromptClient, code: str) -> str:
     return text
 
 
-def test_who_hears_the_outputs_too_late_asks_again(questions: list[str]) -> None:
+def test_who_does_not_hear_the_end_of_the_answer_asks_again(questions: list[str]) -> None:
     async def act(_: kernels.Setting, client: PromptClient) -> str:
-        client.start_channels(iopub=False)  # made when it is first used: behind the answer to the first question
+        client.start_channels()
+        hear = client.iopub_channel.get_msg
+
+        async def half_deaf(timeout: float) -> Any:
+            while (message := await hear(timeout=PATIENCE))["parent_header"].get("msg_id") == questions[0]:
+                if message["content"].get("execution_state") == "idle":
+                    raise Empty  # as if it had been said before the channel was there
+            return message
+
+        client.iopub_channel.get_msg = half_deaf
         await client.wait_for_ready(PATIENCE)
         return await said(client, "print('heard')")
 

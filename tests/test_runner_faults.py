@@ -61,7 +61,7 @@ def test_kernel_started_ahead_is_taken_back_when_its_phase_does_not_run(project:
     phases = tiny.make_project(project / "p", {"one": "import time\ntime.sleep(1)\n1 / 0", "two": "n"})
     outcome = tiny.run(project / "p", phases)
     assert sorted(path.name for path in outcome.folder.iterdir()) == ["lineage.jsonl", "one", "report.html", "run.json"]
-    assert not [pid for pid in _descendants(os.getpid()) if "ipykernel" in _command(pid)]
+    assert not [pid for pid in _descendants(os.getpid()) if "ipykernel_launcher" in _command(pid)]
 
 
 def _descendants(of: int) -> list[int]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import time
 from pathlib import Path
-from threading import Semaphore, Thread
+from threading import Event, Semaphore, Thread
 from typing import Any
 
 import pytest
@@ -145,16 +146,40 @@ def test_a_server_that_is_gone_is_told_nothing_and_refuses_in_words(tmp_path: Pa
             server.fork(["x"], environment={}, cwd=str(tmp_path), output=null.fileno(), errors=null.fileno())
 
 
+def test_a_kernel_that_comes_when_nobody_waits_for_it_any_more_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlopskit.errors import RunError
+
+    go = tmp_path / "go"
+    wait = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
+    with warm.ForkServer([wait]) as server, Path(os.devnull).open("wb") as null:
+        options = {"environment": dict(os.environ), "cwd": str(tmp_path), "output": null.fileno(), "anew": True}
+        sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+        monkeypatch.setattr(warm, "_SECONDS_TO_FORK", 0.1)
+        with pytest.raises(RunError, match="does not answer"):
+            server.fork(sleeper, **options, errors=null.fileno(), needs=[wait])
+        monkeypatch.undo()
+        go.touch()
+        second = server.fork(sleeper, **options, errors=null.fileno(), needs=[wait])  # the first was asked for before
+        end = time.monotonic() + 180
+        while len(server._children) > 1 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert list(server._children) == [second.pid]
+
+
 def test_a_report_begun_ahead_is_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     phases = tiny.make_project(tmp_path / "p", {"one": "print('<b>one</b>')", "two": "n"})
     done = tiny.run(tmp_path / "p", phases)
     made = (done.folder / "report.html").read_text(encoding="utf-8")
-    looked_at: list[str] = []
-    monkeypatch.setattr(page, "section", lambda _, phase: looked_at.append(phase.name))
+    looked_at, looked = list[str](), Event()
+    monkeypatch.setattr(page, "compose", lambda evidence: looked_at.append(evidence.folder.name))
+    monkeypatch.setattr(page, "section", lambda _, phase: (looked_at.append(phase.name), looked.set()))
     with Ahead(done.folder) as ahead:
         ahead.ended("one")
         ahead.ended("two")
-    assert looked_at == ["one"]
+        assert looked.wait(180)
+    assert looked_at == [done.folder.name, "one"]
     monkeypatch.undo()
     assert render(done.folder).read_text(encoding="utf-8") == made
 

@@ -245,18 +245,15 @@ class ForkServer:
         RunError
             When the server is gone or does not answer.
         """
-        answer: queue.SimpleQueue[ForkedProcess | None] = queue.SimpleQueue()
-        with self._lock:
-            number = next(self._numbers)
-            self._asked[number] = answer
-            if self._is_over:
-                answer.put(None)
+        number, answer = self._expect()
         asked = {"argv": list(arguments), "anew": anew, "env": dict(environment), "cwd": cwd, "needs": list(needs)}
         request = json.dumps({"request": number, **asked, "secrets": dict(secrets or {})}).encode()
         try:
             socket.send_fds(self._channel, [request], [output, errors])
             child = answer.get(timeout=_SECONDS_TO_FORK)
         except (OSError, queue.Empty) as error:
+            with self._lock:
+                self._asked.pop(number, None)  # the kernel that comes all the same is nobody's
             raise RunError(f"The server that starts kernels does not answer ({error!r}). {_REMEDY[anew]}") from error
         if child is None:
             raise RunError(f"The server that starts kernels ended before its time. {_REMEDY[anew]}")
@@ -274,13 +271,28 @@ class ForkServer:
             self._channel.shutdown(socket.SHUT_RDWR)
         self._channel.close()
 
+    def _expect(self) -> tuple[int, queue.SimpleQueue[ForkedProcess | None]]:
+        """Return the number of a new request, and where its answer will come."""
+        answer: queue.SimpleQueue[ForkedProcess | None] = queue.SimpleQueue()
+        with self._lock:
+            number = next(self._numbers)
+            self._asked[number] = answer
+            if self._is_over:
+                answer.put(None)
+        return number, answer
+
     def _listen(self) -> None:
         with contextlib.suppress(OSError):
             while message := self._channel.recv(65536):
                 answer = json.loads(message)
                 if "pid" in answer:
                     child = self._children[answer["pid"]] = ForkedProcess(answer["pid"])
-                    self._asked.pop(answer["request"]).put(child)
+                    with self._lock:
+                        asked = self._asked.pop(answer["request"], None)
+                    if asked is None:
+                        child.kill()
+                    else:
+                        asked.put(child)
                 else:
                     self._children.pop(answer["ended"]).end(answer["status"], answer["peak_kb"])
         for child in self._children.values():
