@@ -18,7 +18,6 @@ import pytest
 from hypothesis import settings
 
 from mlopskit.runner import warm
-from tests import tiny
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -89,6 +88,8 @@ def fork_server() -> Iterator[warm.ForkServer | None]:
 @pytest.fixture
 def forked(fork_server: warm.ForkServer | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fork the kernels of tiny notebooks, in tests of what is the same with cold ones."""
+    from tests import tiny  # here, since `make screenshots` reads this file, too, and has another `tests` on its path
+
     monkeypatch.setattr(tiny, "SERVER", fork_server)
 
 
