@@ -99,11 +99,18 @@ class Parameter:
         if self.optional and (value is None or (isinstance(value, Text) and value.lower() in {"none", "null", ""})):
             return None
         converted = values.convert(value, self.type)
-        if self.item:
-            converted = [values.convert(element, self.item) for element in converted]
-        elements = converted if isinstance(converted, list) else [converted]
-        for element in elements:
-            self._check_limits(element)
+        if isinstance(converted, list):
+            return [self._checked_item(element) for element in converted]
+        self._check_limits(converted)
+        return converted
+
+    def _checked_item(self, element: Any) -> Any:
+        """Return an item of a list as declared; what is wrong with one says which."""
+        try:
+            converted = values.convert(element, self.item) if self.item else element
+            self._check_limits(converted)
+        except ValueError as error:
+            raise ValueError(f"holds {values.shown(element, self.item)}, which {error}") from None
         return converted
 
     def _check_limits(self, value: Any) -> None:

@@ -11,6 +11,7 @@ import ast
 import contextlib
 import datetime as dt
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import PurePath
@@ -49,6 +50,8 @@ def shown(value: Any, kind: str) -> str:
 
 
 def _spelled(value: Any) -> str:
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()  # as it stands in the project file
     try:
         return repr(value)
     except (ValueError, RecursionError):  # a number of thousands of digits, a value of thousands of levels
@@ -77,9 +80,12 @@ def _int(value: Any) -> int:
 def _float(value: Any) -> float:
     if isinstance(value, Text):
         try:
-            return float(value)
+            number = float(value)
         except ValueError:
             raise _wrong(value, "a number") from None
+        if math.isinf(number) and any(map(str.isdigit, value)):  # 1e400 is not what anybody means by infinity
+            raise ValueError("is too large for a float")
+        return number
     if isinstance(value, int | float) and not isinstance(value, bool):
         with contextlib.suppress(OverflowError):
             return float(value)

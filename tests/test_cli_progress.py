@@ -137,4 +137,8 @@ def test_how_long_phases_took_is_read_from_the_newest_runs_that_can_be_read(tmp_
     lay("4", "{ damaged")
     lay("5", "[]")
     assert earlier_seconds(tmp_path) == {"a": 2.0}
+    for number, phases in enumerate(["5", '["a", {"name": 1}, {"status": "done", "seconds": 1}]', "null"]):
+        (tmp_path / f"z{number}").mkdir()
+        (tmp_path / f"z{number}" / "run.json").write_text(f'{{"run": "z", "phases": {phases}}}', encoding="utf-8")
+    assert earlier_seconds(tmp_path) == {"a": 2.0}, "what is in another form tells nothing"
     assert earlier_seconds(tmp_path / "none here") == {}

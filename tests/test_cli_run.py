@@ -198,6 +198,11 @@ def test_runs_lists_newest_first_and_survives_a_damaged_one(project: Path, capsy
         assert expected in second
     assert find_run(project / "runs", "latest").name == "20260101T000000Z-aaaaaa"
     assert call("show", "bbb") == 1
+    for misshapen in ("phases", "criteria", "parameters", "headline"):
+        text = json.dumps({**said, misshapen: [5]})
+        (project / "runs" / "20260102T000000Z-bbbbbb" / "run.json").write_text(text, encoding="utf-8")
+        assert call("show", "bbb") == 1
+        assert f"is damaged ({misshapen} in it is not in the form" in capsys.readouterr().err
     assert call("show", "2026") == 1
     assert "fits 2 runs" in capsys.readouterr().err
 

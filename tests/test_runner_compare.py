@@ -177,6 +177,8 @@ def test_metric_worse_beyond_noise_fails_and_slices_only_tell(tmp_path: Path) ->
     c = make_run(tmp_path, "c", metrics=[bad], groups=[{**bad, **whole}, {**bad, **group}])
     assert [(row.slice, row.group) for row in compare(a, b).worse_slices] == [("gender", "f")]
     assert compare(a, b).exit_code == 0
+    assert "Nothing got worse beyond noise overall; 1 of 1 measures of slices did</h2>" in page(compare(a, b))
+    assert "Nothing got worse beyond noise</h2>" in page(compare(c, a))
     failed = compare(a, c)
     assert failed.worsened == ("metric recall: worse beyond noise",)
     assert (failed.exit_code, compare(c, a).exit_code) == (3, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -120,6 +121,14 @@ def test_cell_that_never_ends_is_timed_out_and_its_output_kept(project: Path) ->
     assert (entry["status"], entry["error"]["cell"]) == ("timed-out", 3)
     assert "4 seconds" in entry["error"]["message"]
     assert "before" in (outcome.folder / "one" / "notebook.ipynb").read_text(encoding="utf-8")
+
+
+def test_cell_that_ignores_its_limit_leaves_nothing_waiting(project: Path, caplog: pytest.LogCaptureFixture) -> None:
+    body = "import signal, time\nfor number in (2, 15):\n    signal.signal(number, signal.SIG_IGN)\ntime.sleep(600)"
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": body}), limit=3.0)
+    assert tiny.manifest_of(outcome)["phases"][0]["status"] == "timed-out"
+    gc.collect()  # asyncio complains of a task that is forgotten when it is collected
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_notebook_without_finish_is_not_done(project: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import sysconfig
 import zipfile
@@ -242,3 +243,21 @@ def test_a_program_that_is_given_up_is_ended(tmp_path: Path) -> None:
         programs.run([sys.executable, "-c", code], on_line=stop)
     done = programs.run([sys.executable, "-c", "import sys; print('a'); sys.exit('b\\nc')"])
     assert (done.returncode, done.said, programs.tail(done.said)) == (1, "b\nc", "b / c")
+    assert programs.tail("a" * 201 + "\n \nno b") == "a" * 200 + "… / no b"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_a_killed_command_leaves_nothing_that_its_installer_started() -> None:
+    """The last one writes again unless it is ended; its end of the pipe says that it is gone, however that came."""
+    last = "import time; print('begun', flush=True); time.sleep(8); print('went on', flush=True)"
+    middle = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {last!r}], stdout=2)"
+    first = (
+        "import sys; from mlopskit.runner import programs\n"
+        "programs.tempfile.TemporaryFile = lambda *_, **__: open(1, 'w', closefd=False)\n"
+        f"programs.run([sys.executable, '-c', {middle!r}], whole=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", first], stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == "begun\n"
+        command.kill()
+        assert command.stdout.read() == ""

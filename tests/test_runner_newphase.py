@@ -148,18 +148,22 @@ def test_a_phase_that_writes_nothing_and_a_file_that_takes_no_table_are_refused(
     assert not (project / "tests").exists() or not list((project / "tests").iterdir())
 
 
-def test_a_failure_at_the_last_moment_takes_everything_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("named", [True, False])  # a disk that is full when a file is written to, not opened: no name
+def test_a_failure_at_the_last_moment_takes_everything_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, named: bool
+) -> None:
     project = tiny_project(tmp_path / "p", "run.write('made', [1])")
     write = newphase.write_text
 
     def full(path: Path, text: str) -> None:
         if path.name == "mlops.toml":
-            raise OSError(28, "No space left on device", str(path))
+            raise OSError(28, "No space left on device", *([str(path)] if named else []))
         write(path, text)
 
     monkeypatch.setattr(newphase, "write_text", full)
-    with pytest.raises(MlopskitError, match=r"No space left on device. Nothing was changed"):
+    with pytest.raises(MlopskitError, match=r"No space left on device. Nothing was changed") as caught:
         lay_down_phase(project, "second")
+    assert "None" not in str(caught.value)
     assert [path.name for path in project.rglob("*second*")] == []
 
 

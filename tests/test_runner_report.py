@@ -239,6 +239,42 @@ def test_a_criterion_of_many_groups_counts_once_and_by_its_gravest(tmp_path: Pat
     assert found.reasons[0] == "0 of 1 acceptance criteria are met."
 
 
+def asked(folder: Path, **changes: Any) -> Path:
+    """Lay down a run whose project file asks for three criteria and whose manifest says something else."""
+    FAKE["fake_run"](folder, failed="deploy")
+    table = [
+        {"metric": "roc_auc", "at_least": 0.8},
+        {"metric": "recall", "at_least": 0.6, "every_slice_of": "gender"},
+        {"metric": "selection_rate", "at_most": 0.2, "between": "gender", "as": "difference"},
+    ]
+    (folder / "scope" / "criterion.json").write_text(json.dumps(table))
+    (folder / "evaluate" / "criteria.parquet").unlink()
+    manifest = json.loads((folder / "run.json").read_text()) | changes
+    (folder / "run.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_criteria_that_a_run_did_not_get_as_far_as_are_counted_and_named(tmp_path: Path) -> None:
+    missed = {**criterion("not-met"), "name": "recall in every gender at least 0.6"}
+    text = Page(render(asked(tmp_path, criteria=[missed])).read_text(encoding="utf-8")).text
+    assert "0 of 3 acceptance criteria are met; 2 were not checked." in text
+    assert "did not get as far as checking these. The project file asks for 3; of 2 it is not known" in text
+    left = ("roc auc at least 0.8", "difference of selection rate between gender at most 0.2")
+    assert " ".join(f"{name}: not checked" for name in left) in text
+    assert "recall in every gender at least 0.6: not checked" not in text
+
+
+def test_a_part_that_was_run_on_purpose_is_not_said_to_have_broken_off(tmp_path: Path) -> None:
+    phases = [{"name": name, "status": "done" if name in ("scope", "data") else "never-ran"} for name in FAKE["TITLES"]]
+    text = Page(render(asked(tmp_path, status="passed", phases=phases)).read_text(encoding="utf-8")).text
+    assert "? Not known Only a part of the project was run; left out: model, evaluate," in text
+    assert "did not end" not in text
+    assert "did not get as far" not in text
+    assert "left out of this run. The project file asks for 3; none is known to be met." in text
+    assert "difference of selection rate between gender at most 0.2: not checked" in text
+    assert "Run what was left out: mlopskit run takes over" in text
+
+
 def test_failure_stands_on_top_with_place_message_and_advice(failed: Page) -> None:
     top = failed.text.partition("May this model be used?")[0]
     assert "Phase “Model” failed" in top

@@ -160,6 +160,13 @@ def test_metrics_of_declared_groups_stand_at_their_slices(run: Path) -> None:
     assert recall["low"].count(None) == 1
 
 
+def test_chances_are_given_finely_enough_to_be_rounded_once(run: Path) -> None:
+    change(run, "confirmed", adjusted=0.0334792, power=0.844996)
+    data = data_of(run, "slices")
+    assert {f"{value:.3f}" for value in data["p"]} == {"0.033"}  # and not 0.0335, which is shown as 0.034
+    assert {f"{value:.2f}" for value in data["power"]} == {"0.84"}
+
+
 def test_a_mean_loss_is_given_as_it_is_and_not_as_a_count(run: Path) -> None:
     change(run, "confirmed", measure="mean log loss")
     first = data_of(run, "slices")["measures"][0]

@@ -84,6 +84,8 @@ def test_value_on_the_command_line_wins_over_the_resumed_runs(phases: tuple[Phas
     [
         (lambda folder: (folder / "run.json").unlink(), "no run"),
         (lambda folder: (folder / "run.json").write_text("{"), "damaged"),
+        (lambda folder: (folder / "run.json").write_text('{"run": "x", "parameters": [1]}'), "damaged"),
+        (lambda folder: (folder / "run.json").write_text('{"run": "x", "parameters": {"first": 3}}'), "damaged"),
     ],
 )
 def test_run_that_cannot_be_resumed_is_refused(

@@ -139,6 +139,18 @@ def test_a_criterion_that_was_judged_for_each_group_is_one_and_met_where_all_are
     assert (found.met, found.criteria) == (1, 2)
 
 
+def test_a_run_that_ended_early_has_met_so_many_of_all_criteria_that_were_asked_for(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, 1)
+    said = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    phases = [{"name": "evaluate", "status": "done"}, {"name": "slices_and_bias", "status": "never-ran"}]
+    judged = {"criteria": [{"name": "a", "status": "met"}], "phases": phases}
+    (folder / "run.json").write_text(json.dumps(said | judged), encoding="utf-8")
+    assert [(item.met, item.criteria) for item in list_runs(tmp_path)] == [(1, 1)], "what was asked is not known"
+    (folder / "scope").mkdir()
+    (folder / "scope" / "criterion.json").write_text(json.dumps([{"metric": "recall"}] * 3), encoding="utf-8")
+    assert [(item.met, item.criteria) for item in list_runs(tmp_path)] == [(1, 3)]
+
+
 def test_what_is_not_in_the_form_of_a_manifest_is_listed_as_damaged(tmp_path: Path) -> None:
     for day, text in enumerate(['{"run": 1, "criteria": 3}', '{"run": 1, "headline": {"label": "x"}}', "[]"], start=1):
         (make_run(tmp_path, day) / "run.json").write_text(text, encoding="utf-8")

@@ -131,6 +131,15 @@ def test_a_line_says_question_criteria_figure_tags_status_and_date(runs: Path, t
         assert words in said, words
 
 
+def test_a_criterion_that_a_failed_run_did_not_get_as_far_as_is_counted_and_named(tmp_path: Path) -> None:
+    asked = json.dumps([{"metric": "recall", "at_least": 0.7}, {"metric": "roc_auc", "at_least": 0.8}])
+    write = f"run.write('criterion', {asked})"
+    phases = tiny.make_project(tmp_path, {"scope": write, "model": "1 / 0"})
+    tiny.run(tmp_path, phases)
+    said = " ".join(Page(build(tmp_path / "runs", tmp_path / "site").index).words.split())
+    assert "0 of 2 met not checked: recall at least 0.7 not checked: roc_auc at least 0.8" in said
+
+
 def test_nothing_new_touches_nothing(runs: Path, tmp_path: Path) -> None:
     build(runs, tmp_path / "site")
     before = stamps(tmp_path / "site")
@@ -563,6 +572,16 @@ def test_the_figures_of_an_axis_stand_beside_it_and_tell_its_lines_apart(value: 
     assert (numbers[0], numbers[-1]) == pytest.approx(
         (min(numbers[0], *lows, *highs), max(numbers[-1], *lows, *highs)), rel=1e-6, abs=1e-16
     )
+
+
+@pytest.mark.parametrize("apart", [1, 24, 170, 200, 7_200, 400_000])
+def test_no_two_times_below_the_axis_read_alike(apart: int) -> None:
+    began = dt.datetime(2026, 1, 1, 20, 42, 3, tzinfo=dt.UTC)
+    times = [f"{began + dt.timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}" for seconds in (0, apart)]
+    (chart,), _ = charts([dataclasses.replace(entry(0), name=time, began=time) for time in times])
+    found = re.findall(r'<text class="when[^>]*>([^<]+)</text>', chart.drawing)
+    assert len(found) >= 2
+    assert found == sorted(set(found))
 
 
 def test_equal_figures_are_drawn_in_the_middle() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -19,7 +21,7 @@ from typer.testing import CliRunner
 
 from mlopskit.cli.verify import verify as command
 from mlopskit.errors import RunError
-from mlopskit.runner import Phase
+from mlopskit.runner import Phase, repetition
 from mlopskit.runner.catalogue import list_runs
 from mlopskit.runner.causes import causes_of
 from mlopskit.runner.compare_runs import Side
@@ -275,6 +277,17 @@ def test_what_was_asked_to_be_kept_is_not_swept(home: Path) -> None:
     found = again(home, keep=True)
     assert prune(home / "runs", Rules(keep=9)).abandoned == ()
     assert (found.again or Path()).joinpath("run.json").is_file()
+
+
+def test_a_full_disk_at_the_start_leaves_no_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = sorted(path.name for path in (home / "runs").iterdir())
+    monkeypatch.setattr(repetition.presence, "present", full)
+    with pytest.raises(RunError, match="No space left on device"):
+        again(home)
+    assert sorted(path.name for path in (home / "runs").iterdir()) == before
 
 
 def test_the_command_says_causes_and_exit_code(home: Path) -> None:

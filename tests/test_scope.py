@@ -38,6 +38,11 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
         Scope.load(path)
 
 
+def test_number_of_thousands_of_digits_is_refused_in_a_sentence(minimal: str) -> None:
+    with pytest.raises(ProjectError, match=r"mlops\.toml: .*4300 digits.*nothing was run"):
+        Scope.parse(f"{minimal}\nrow_id = {'1' * 5000}")
+
+
 def test_malformed_toml_is_refused_with_its_line(minimal: str) -> None:
     with pytest.raises(ProjectError, match=r"mlops\.toml, line 10: not valid TOML"):
         Scope.parse(minimal + "[model\n")

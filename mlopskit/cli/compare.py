@@ -106,7 +106,7 @@ def _outcome(found: Comparison) -> str:
     if not found.artefacts:
         return "Every artefact is equal; what measures time is left out."
     count = len(found.artefacts)
-    return f"{count} artefact{' differs' if count == 1 else 's differ'}; nothing got worse beyond noise."
+    return f"{count} artefact{' differs' if count == 1 else 's differ'}; {found.unworsened}."
 
 
 def _few(rows: Sequence[str], limit: int = SHOWN) -> list[str]:

@@ -109,7 +109,7 @@ def show(
 
     folder = find_run(runs_folder(project, out), run)
     try:
-        said = manifest.load(folder)
+        said = manifest.load_whole(folder)
     except (OSError, ValueError) as error:
         raise RunError(
             f"run.json of {folder.name} is damaged ({error}). The artefacts beside it can still be read."

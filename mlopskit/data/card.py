@@ -94,9 +94,10 @@ def card_note(card: str) -> display.Note:
     """Say how much of the card is answered, and what is not."""
     questions = open_questions_of(card)
     n = sum(line.startswith("- ") for line in card.splitlines())
+    more = "`mlopskit card` asks more, of the whole run."
     if not questions:
-        return display.note(f"The data card answers all of its {n} points.", tone="good")
-    head = f"The data card answers {n - len(questions)} of {n} points. Still open:"
+        return display.note(f"This card answers all of its {n} points; {more}", tone="good")
+    head = f"This card answers {n - len(questions)} of its {n} points; {more} Still open:"
     return display.note(head, *(f"– {question}" for question in questions), tone="warning")
 
 

@@ -218,7 +218,7 @@ class RunsExplorer(Explorer):
             found = compared(self.project, pair[1], pair[0])
             table = differences(found)
             worse = found.get("worsened") or []
-            said = "; ".join(worse) if worse else "nothing got worse beyond noise"
+            said = "; ".join(worse) if worse else str(found.get("unworsened", "nothing got worse"))
             words = f"From {pair[1]} to {pair[0]}: {said}."
             shown = sentence(words) + (page_table(table, caption="what differs", rows=_CHANGES) if len(table) else "")
         except MlopskitError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ class Summary:
     seconds : float
         Wall time.
     met, criteria : int
-        Acceptance criteria met, and judged.
+        Acceptance criteria met, and asked for.
     alerts : int
         Alerts that monitoring raised.
     headline : str
@@ -164,16 +165,24 @@ def _summary(folder: Path, latest: str, marked: Mapping[str, marks.Marks]) -> Su
 def _told(folder: Path) -> Summary:
     said = manifest.load(folder)
     judged = gravest(said.get("criteria", [])).values()
+    ended = all(entry.get("status", "done") in manifest.ENDED_WELL for entry in said.get("phases", []))
     return Summary(
         folder.name,
         "running" if is_running(folder) else str(said.get("status", "damaged")),
         str(said.get("started", "")),
         float(said.get("seconds") or 0),
         sum(is_met(item) for item in judged),
-        len(judged),
+        len(judged) if ended else max(len(judged), _asked(folder)),
         len(said.get("alerts", [])),
         headline_text(said.get("headline")),
     )
+
+
+def _asked(folder: Path) -> int:
+    """Count the criteria that the project file asked for: a run that did not get as far has judged fewer."""
+    with suppress(OSError, ValueError, TypeError):
+        return len(json.loads((folder / "scope" / "criterion.json").read_text(encoding="utf-8")))
+    return 0
 
 
 def headline_text(headline: dict[str, Any] | None) -> str:

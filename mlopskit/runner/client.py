@@ -7,6 +7,7 @@ run.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -42,6 +43,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
     spill = AnyTrait()
     redactor = AnyTrait()
     held = Dict()
+    listening = AnyTrait()
 
     def papermill_execute_cells(self) -> None:
         """Execute cell by cell; whatever ends a cell early is marked on that cell before it travels on."""
@@ -62,6 +64,20 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
                     return
                 raise
             self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+
+    async def _async_poll_output_msg(self, *arguments: Any) -> None:
+        """Take what a cell shows, as a task that is known: nbclient forgets it when the time of a cell is up."""
+        self.listening = asyncio.current_task()
+        await super()._async_poll_output_msg(*arguments)
+
+    async def leave(self) -> None:
+        """End the kernel as nbclient ends one of its own; what it shows on its way is still taken."""
+        try:
+            await self._async_cleanup_kernel()
+        finally:
+            if self.listening is not None and not self.listening.done():
+                self.listening.cancel()
+                await asyncio.wait([self.listening])
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         """Redact what a cell shows and cut it to size, then let nbclient do what it does with it."""
@@ -189,7 +205,7 @@ def leave(setting: Setting) -> None:
     client, setting.client = setting.client, None
     try:
         if client is not None and client.km is not None:
-            run_sync(client._async_cleanup_kernel)()
+            run_sync(client.leave)()
     finally:
         setting.watch.sweep()
         tidy(setting)

@@ -138,6 +138,13 @@ class Comparison:
         return tuple(item for item in self.slices if item.verdict == "worse")
 
     @property
+    def unworsened(self) -> str:
+        """What a comparison in which nothing `worsened` may claim: slices that got worse are not passed over."""
+        worse = len(self.worse_slices)
+        of_slices = f" overall; {worse} of {len(self.slices)} measures of slices did" if worse else ""
+        return f"nothing got worse beyond noise{of_slices}"
+
+    @property
     def exit_code(self) -> int:
         """1 when a manifest is damaged, 3 when something got worse, else 0."""
         return 1 if not self.readable else 3 if self.worsened else 0
@@ -149,8 +156,8 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain data that JSON can hold."""
-        said = {**asdict(self), "method": self.method, "worsened": self.worsened, "exit_code": self.exit_code}
-        found = plain(portable(said))
+        judged = {"worsened": self.worsened, "unworsened": self.unworsened, "exit_code": self.exit_code}
+        found = plain(portable({**asdict(self), "method": self.method, **judged}))
         return dict(found)
 
 

@@ -156,7 +156,7 @@ def _by_uv(python: Path, arguments: Sequence[str]) -> bool:
     """Install with uv; tell whether that worked: uv may be set up for another index than pip."""
     uv = shutil.which("uv")
     install = ["pip", "install", "--quiet", "--no-deps", "--python", str(python), *arguments]
-    return uv is not None and run([uv, *install]).returncode == 0
+    return uv is not None and run([uv, *install], whole=True).returncode == 0
 
 
 def _pip(base: str, python: Path) -> list[str]:
@@ -196,6 +196,6 @@ def _interpreter(wanted: str) -> str:
 
 
 def _checked(command: Sequence[str], failure: str) -> None:
-    done = run(command)
+    done = run(command, whole=True)
     if done.returncode:
         raise RunError(f"{failure}: {tail(done.said)}. Correct that, or verify without --env.")

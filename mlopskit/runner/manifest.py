@@ -7,7 +7,7 @@ whatever stops the runner, even a kill that nothing can catch, leaves a manifest
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,43 @@ def load(folder: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or "run" not in found:
         raise ValueError(f"{folder / FILE} is not a manifest")
     return found
+
+
+def load_whole(folder: Path) -> dict[str, Any]:
+    """Do what `load` does for a reader that does not look twice: refuse also what is JSON in another form.
+
+    Raises
+    ------
+    OSError, ValueError
+        When there is none or it is damaged.
+    """
+    found = {"parameters": {}, "phases": [], "criteria": [], "alerts": [], **load(folder)}
+    if wrong := [name for name, fits in _FORMS.items() if name in found and not fits(found[name])]:
+        raise ValueError(f"{', '.join(wrong)} in it {'is' if len(wrong) == 1 else 'are'} not in the form of a manifest")
+    return found
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_table, value))
+
+
+def _is_phase(entry: Mapping[str, Any]) -> bool:
+    return all(isinstance(entry.get(name, ""), str) for name in ("name", "status"))
+
+
+_FORMS: dict[str, Callable[[Any], bool]] = {
+    "parameters": lambda value: _is_table(value) and all(map(_is_table, value.values())),
+    "environment": _is_table,
+    "phases": lambda value: _is_tables(value) and all(_is_phase(item) for item in value),
+    "criteria": _is_tables,
+    "alerts": _is_tables,
+    "headline": lambda value: value is None or _is_table(value),
+}
+"""The form of what a manifest holds; what is missing counts as empty."""
 
 
 def common_seed(parameters: Mapping[str, Mapping[str, Any]]) -> int | None:

@@ -279,4 +279,5 @@ def _write(project: Path, made: NewPhase, notebook: str, project_file: str) -> N
     except OSError as error:
         for path in (made.notebook, made.test):
             (project / path).unlink(missing_ok=True)
-        raise MlopskitError(f"{error.filename} cannot be written: {error.strerror}. Nothing was changed.") from None
+        what = error.filename or "The new phase"  # a full disk names no file
+        raise MlopskitError(f"{what} cannot be written: {error.strerror}. Nothing was changed.") from None

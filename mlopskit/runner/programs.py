@@ -16,7 +16,14 @@ from mlopskit.runner.interruption import PATIENCE
 
 _KEPT_OUT = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON")
 """What would make another environment's interpreter look into this one."""
-_LAST = 3
+_LEADER = """
+import os, signal, subprocess, sys
+os.setsid()
+signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
+sys.exit(subprocess.run(sys.argv[1:]).returncode)
+"""
+"""Runs a program in a process group of its own, which ends as one: the request to end reaches a child alone."""
+_LAST, _LONG = 3, 200
 _PR_SET_PDEATHSIG = 1
 
 
@@ -28,7 +35,7 @@ class Done:
     said: str
 
 
-def run(command: Sequence[str], *, on_line: Callable[[str], None] | None = None) -> Done:
+def run(command: Sequence[str], *, on_line: Callable[[str], None] | None = None, whole: bool = False) -> Done:
     """Run a program to its end; it ends early when this process does.
 
     Parameters
@@ -37,12 +44,15 @@ def run(command: Sequence[str], *, on_line: Callable[[str], None] | None = None)
         Program and arguments.
     on_line : callable, optional
         Told each line of standard output as it comes.
+    whole : bool
+        Whether what the program starts ends with it, at once and unasked. Meant for installers: pip hands its work to
+        a second process and would leave that behind. A program that tidies up by itself must not be cut off so.
     """
     surroundings = {name: value for name, value in os.environ.items() if name not in _KEPT_OUT}
     lines: list[str] = []
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         child = subprocess.Popen(
-            command,
+            [sys.executable, "-I", "-S", "-c", _LEADER, *command] if whole and sys.platform == "linux" else command,
             stdout=subprocess.PIPE,
             stderr=errors,
             stdin=subprocess.DEVNULL,
@@ -62,8 +72,8 @@ def run(command: Sequence[str], *, on_line: Callable[[str], None] | None = None)
 
 
 def tail(said: str) -> str:
-    """Return the last lines of what a program said, on one line."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    """Return the last lines of what a program said, on one line; pip lists hundreds of versions in one."""
+    lines = [line if len(line) <= _LONG else f"{line[:_LONG]}…" for line in map(str.strip, said.splitlines()) if line]
     return " / ".join(lines[-_LAST:]).rstrip(".") or "it said nothing"
 
 

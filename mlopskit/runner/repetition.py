@@ -48,7 +48,8 @@ def workplace(run: Path, *, keep: bool) -> Iterator[Path]:
             stack.enter_context(presence.present(draft))
             draft.rename(place)  # under its name it is never seen without its lock
         except OSError as error:
-            raise RunError(f"No folder can be made in {runs} ({error.strerror}). Make it writable.") from error
+            shutil.rmtree(draft, ignore_errors=True)
+            raise RunError(f"No folder can be made in {runs} ({error.strerror}). Mend that first.") from error
         done = False
         try:
             yield place

@@ -57,7 +57,7 @@ def find_resumable(runs: Path, name: str) -> Path:
     """
     folder = find_run(runs, name)
     try:
-        manifest.load(folder)
+        manifest.load_whole(folder)
     except (OSError, ValueError) as error:
         raise RunError(
             f"run.json of {folder.name} is damaged ({error}), so its parameters are not known. "

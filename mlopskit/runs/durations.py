@@ -15,9 +15,11 @@ def usual_seconds(manifests: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     """Return how long each phase took when it was last executed, from manifests with the newest first."""
     took: dict[str, float] = {}
     for manifest in manifests:
-        for entry in manifest.get("phases", []):
-            if entry.get("status") == "done" and entry.get("seconds") is not None:
-                took.setdefault(str(entry["name"]), float(entry["seconds"]))
+        phases = manifest.get("phases")
+        for entry in phases if isinstance(phases, list) else []:
+            match entry:  # a damaged manifest tells nothing
+                case {"name": str(name), "status": "done", "seconds": int() | float() as seconds}:
+                    took.setdefault(name, float(seconds))
     return took
 
 

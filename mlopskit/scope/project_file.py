@@ -71,6 +71,8 @@ class Scope(_Table):
         except tomllib.TOMLDecodeError as error:
             line = re.search(r"line (\d+)", str(error))
             raise ProjectError.from_syntax(path, int(line[1]) if line else None, str(error)) from None
+        except ValueError as error:  # a whole number of thousands of digits is TOML
+            raise ProjectError.from_syntax(path, None, str(error).partition(";")[0]) from None
         try:
             return cls.model_validate(tables)
         except ValidationError as error:

@@ -218,8 +218,10 @@
   };
 
   const outcome = (found) => {
+    const worse = found.slices.filter((item) => item.verdict === "worse").length;
+    const ofSlices = worse ? ` overall; ${worse} of ${found.slices.length} measures of slices did` : "";
     const [tone, title] = found.worsened.length ? ["no", "Something got worse"] : !found.readable ? ["unknown", "Not fully compared"]
-      : found.artefacts.length ? ["yes", "Nothing got worse beyond noise"] : ["yes", "Every artefact is equal"];
+      : found.artefacts.length ? ["yes", `Nothing got worse beyond noise${ofSlices}`] : ["yes", "Every artefact is equal"];
     const noise = found.measures.filter((item) => item.verdict === "noise").length;
     const said = [...found.worsened, ...(noise ? [`${noise} of ${found.measures.length} measures differ inside the noise: that may be chance`] : [])];
     return el("div", { class: `verdict ${tone}` }, el("h2", {}, title), said.length ? list(said) : "");

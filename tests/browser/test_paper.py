@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -77,6 +78,21 @@ def test_the_labels_of_a_figure_lie_on_one_page(printed: Any) -> None:
     for labels in figures:
         known = [words(label) for label in labels if len(label) > 5 and any(words(label) in sheet for sheet in flat)]
         assert any(all(label in sheet for label in known) for sheet in flat), labels
+
+
+def test_the_first_sheet_goes_on_with_whom_it_works_worst_for_and_what_to_do(browser: Any, tmp_path: Path) -> None:
+    folder = REPORT["FAKE"]["fake_run"](tmp_path / "run")
+    told = folder / "monitor" / "summary.json"
+    advice = "Ask the owner of the data whether the source or its meaning changed, then add recent rows to the data"
+    steps = [{"text": f"{advice}: {number}. {advice}.", "phase": "data"} for number in range(5)]
+    told.write_text(json.dumps(json.loads(told.read_text(encoding="utf-8")) | {"next": steps}), encoding="utf-8")
+    page = REPORT["visit"](browser, render(folder).as_uri()).page
+    page.pdf(path=str(tmp_path / "report.pdf"), format="A4")
+    first = subprocess.run(
+        ["pdftotext", "-l", "1", "report.pdf", "-"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    for heading in ("May this model be used?", "For whom it works worst", "What to do next"):
+        assert heading in first.stdout
 
 
 def test_paper_gets_no_controls(printed: Any) -> None:

@@ -330,6 +330,8 @@ def test_explorers_fit_a_phone(browser: Any, url: str, width: int) -> None:
     page.locator(f"{SLICE} button", has_text="Show all").click()
     assert page.locator(f"{SLICE} tbody tr").count() == 1003
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    box = page.locator(f"{SLICE} .scroll", has=page.locator("table.stacked"))
+    assert box.evaluate("box => box.scrollWidth <= box.clientWidth")  # names of slices are read without scrolling
     buttons = f"[...document.querySelectorAll('{SLICE} button, {LIMIT} button, .term')]"
     seen = f"{buttons}.filter((button) => button.checkVisibility())"
     heights = page.evaluate(f"{seen}.map((button) => button.getBoundingClientRect().height)")

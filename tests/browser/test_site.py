@@ -31,10 +31,10 @@ browser, visit, until = REPORT["browser"], REPORT["visit"], REPORT["until"]
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four runs: a good one, one inside its noise, one that is worse in everything, one of hostile names."""
+    """Four runs: a good one, one inside its noise but for a slice, one worse in everything, one of hostile names."""
     runs = tmp_path_factory.mktemp("shelf") / "runs"
     MADE["make_run"](runs, OLD, value=0.86)
-    MADE["make_run"](runs, MIDDLE, value=0.861, parameters={"evaluate": {"seed": 1, "method": "auto"}})
+    MADE["make_run"](runs, MIDDLE, value=0.861, groups=0.6, parameters={"evaluate": {"seed": 1, "method": "auto"}})
     criteria = [MADE["criterion"]("not-met"), MADE["criterion"]("met", name=HOSTILE)]
     MADE["make_run"](
         runs, NEW, value=0.7, groups=0.5, criteria=criteria, status="criteria-not-met", rows=5, body="a = 1\nb = 2",
@@ -162,6 +162,8 @@ def test_the_page_says_what_the_command_says(browser: Any, site: str, shelf: Pat
                            ("Distributions", found.distributions), ("Source of the data", found.source)):  # fmt: skip
         assert {row[0] for row in rows_of(page, title)} == {item.name for item in changes}, title
     assert [row[0] for row in rows_of(page, "Data")] == [item.artefact for item in found.data]
+    if found.artefacts and not found.worsened:
+        assert page.locator("#compared .verdict h2").inner_text().lower() == found.unworsened
     verdict = page.locator("#compared .verdict li").all_inner_texts()
     assert [text for text in verdict if "inside the noise" not in text] == list(found.worsened)
     assert seen.complaints == []
@@ -322,6 +324,16 @@ def test_no_page_scrolls_sideways(browser: Any, site: str, width: int) -> None:
             page.get_by_role("heading", name="Two runs compared").wait_for()
         page.locator("h1:visible").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_on_the_narrowest_phone_no_drawing_of_a_comparison_lies_over_words(browser: Any, site: str) -> None:
+    page = visit(browser, f"{site}#before={OLD}&after={NEW}", viewport={"width": 320, "height": 800}).page
+    page.get_by_role("heading", name="Two runs compared").wait_for()
+    cells = page.locator(".measured td.drawing:has(svg)")
+    assert cells.count() > 2
+    right = "(cell) => cell.getBoundingClientRect().right"
+    for cell in cells.all():
+        assert cell.locator("svg").evaluate(right) <= cell.evaluate(right)
 
 
 def test_theme_button_changes_the_ground(browser: Any, site: str) -> None:

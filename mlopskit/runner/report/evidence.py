@@ -170,6 +170,17 @@ class Evidence:
         return _rows(self.record("criterion"))
 
     @cached_property
+    def unjudged(self) -> list[str]:
+        """Names of the criteria that the project file asks for and that no phase of this run judged."""
+        return [name for row in self.declared if (name := criterion_name(row)) not in self.outcomes]
+
+    @property
+    def partial(self) -> bool:
+        """Whether the run ended as it was meant to, with phases that it was asked to leave out."""
+        meant = self.status in {"passed", "criteria-not-met"}
+        return meant and any(phase.status == "never-ran" for phase in self.phases)
+
+    @cached_property
     def alerts(self) -> list[Row]:
         """What crossed a threshold in monitoring."""
         gathered = _rows(self.manifest.get("alerts"))
@@ -199,6 +210,16 @@ class Evidence:
         """Return the first JSON artefact of that name in any phase."""
         found = (phase.record(name) for phase in self.phases)
         return next((value for value in found if value is not None), None)
+
+
+def criterion_name(row: Row) -> str:
+    """Return the name that a declared criterion is judged under; of a torn one its metric."""
+    from mlopskit.scope import Criterion
+
+    try:
+        return Criterion.model_validate(row).name
+    except ValueError:
+        return str(row.get("metric") or "a criterion")
 
 
 def anchor(kind: str, name: str) -> str:

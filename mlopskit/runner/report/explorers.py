@@ -109,7 +109,7 @@ def _slices(_: Evidence, phase: Phase) -> Explorer | None:
         "confirmed": [place for place, row in enumerate(rows) if row["confirmed"]],
         "status": [statuses.index(row["status"]) for row in rows],
         "statuses": statuses,
-        "score": _numbers(rows, "score"), "p": _numbers(rows, "adjusted", 3), "power": _numbers(rows, "power", 2),
+        "score": _numbers(rows, "score"), "p": _numbers(rows, "adjusted"), "power": _numbers(rows, "power"),
         "same": _words(rows, "same_rows"), "over": _words(rows, "overlapping"),
         "measures": [*measures, *more], "groups": declared,
         "fit": explored.FIT, "few": FEWEST, "fewWords": explored.TOO_FEW,

@@ -13,6 +13,7 @@ STATUS = {
     "met": ("good", "✓", "met"),
     "not-met": ("bad", "✗", "not met"),
     "undecided": ("warning", "?", "undecided"),
+    "not-checked": ("plain", "–", "not checked"),
     "done": ("good", "✓", "done"),
     "reused": ("good", "↺", "reused, nothing changed"),
     "failed": ("bad", "✗", "failed"),

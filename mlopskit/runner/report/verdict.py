@@ -90,8 +90,10 @@ def _why_unfinished(evidence: Evidence) -> str:
     failure = evidence.failure
     if failure:
         how = "was stopped" if failure.status == "killed" else failure.status.replace("-", " ")
-        return f"The run did not end: phase {failure.name} {how}. What came before it is shown below."
+        return f"The run did not end: phase {failure.name} {how}. What the phases before it found is kept."
     left = [phase.name for phase in evidence.phases if not phase.ended_well]
+    if evidence.partial:
+        return f"Only a part of the project was run; left out: {', '.join(left)}."
     named = f" Without results: {', '.join(left)}." if left else ""
     return f"The run did not end ({evidence.status.replace('-', ' ')}).{named}"
 
@@ -117,12 +119,13 @@ def _many(number: int, thing: str) -> str:
 
 
 def _tally(evidence: Evidence) -> str:
-    outcomes = list(evidence.outcomes.values())
-    met, undecided = outcomes.count("met"), outcomes.count("undecided")
-    if met == len(outcomes) > 1:
+    outcomes, unjudged = list(evidence.outcomes.values()), len(evidence.unjudged)
+    met, undecided, asked = outcomes.count("met"), outcomes.count("undecided"), len(outcomes) + unjudged
+    if met == asked > 1:
         return f"All {met} acceptance criteria are met."
     rest = f"; {undecided} cannot be decided" if undecided else ""
-    return f"{met} of {len(outcomes)} acceptance criteria {'is' if met == 1 else 'are'} met{rest}."
+    rest += f"; {unjudged} {'was' if unjudged == 1 else 'were'} not checked" if unjudged else ""
+    return f"{met} of {asked} acceptance criteria {'is' if met == 1 else 'are'} met{rest}."
 
 
 def _sentence(row: Row, what: str) -> str:

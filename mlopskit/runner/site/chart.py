@@ -17,6 +17,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 78, 18, 14, 36
 _LETTER = 12
 """Width of a letter of the axis where it is largest: on a phone."""
 _AXIS_TICKS = 5
+_STEPS = 3
+"""From one time below the axis to the next, where there are seconds enough."""
 _LONG = 9
 """A longer figure of the axis is written shorter, if it can be."""
 _LARGEST = 1e100
@@ -177,9 +179,11 @@ def _labels(rows: Sequence[float]) -> list[str]:
 
 
 def _dates(first: float, last: float) -> list[tuple[float, str, str]]:
-    """Return times to be written below the axis: of a span under two days with the hour."""
-    form = "%Y-%m-%d" if last - first > 2 * 86_400 else "%m-%d %H:%M"
-    times = [first + (last - first) * part / 3 for part in range(4)] if last > first else [first]
-    sides = ["start", "", "", "end"] if last > first else [""]
+    """Return times to be written below the axis, fine enough that no two read alike: runs may follow within seconds."""
+    span = last - first
+    form = "%Y-%m-%d" if span > 2 * 86_400 else "%m-%d %H:%M" if span >= _STEPS * 60 else "%m-%d %H:%M:%S"
+    steps = _STEPS if span >= _STEPS else 1
+    times = [first + span * part / steps for part in range(steps + 1)] if span else [first]
+    sides = ["start", *[""] * (steps - 1), "end"] if span else [""]
     texts = [f"{dt.datetime.fromtimestamp(time, dt.UTC):{form}}" for time in times]
     return list(zip(times, texts, sides, strict=True))

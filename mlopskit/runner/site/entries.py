@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from mlopskit.runner.catalogue import began
 from mlopskit.runner.compare_measures import Measured
 from mlopskit.runner.findings import is_met
-from mlopskit.runner.manifest import FILE
+from mlopskit.runner.manifest import ENDED_WELL, FILE
+from mlopskit.runner.report.evidence import criterion_name, read_json
 from mlopskit.runner.site.reading import Reading
 from mlopskit.runs.presence import is_running
 
@@ -43,7 +44,7 @@ class Entry:
     headline : Headline or None
         Its first figure.
     met, criteria : int
-        Acceptance criteria met, and judged.
+        Acceptance criteria met, and asked for.
     missed : tuple of (name, status)
         Criteria that stand in the way.
     alerts : int
@@ -104,7 +105,8 @@ def _stamp(path: Path) -> str:
 def entry_of(run: Reading) -> Entry:
     """Return what the index says of a run, of a damaged one as much as can be read."""
     judged, project = run.judged(), run.record("scope/project.json")
-    missed = tuple((name, row["status"]) for name, row in judged.items() if not is_met(row))
+    judged_badly = [(name, row["status"]) for name, row in judged.items() if not is_met(row)]
+    missed = (*judged_badly, *((name, "not-checked") for name in _unchecked(run, judged)))
     return Entry(
         name=run.folder.name,
         project=str(run.said.get("project") or project.get("name") or ""),
@@ -112,12 +114,22 @@ def entry_of(run: Reading) -> Entry:
         status="running" if is_running(run.folder) else run.status,
         began=began(run.folder, run.said).isoformat(timespec="seconds").replace("+00:00", "Z"),
         headline=_headline(run.table("headline")),
-        met=len(judged) - len(missed),
-        criteria=len(judged),
+        met=len(judged) - len(judged_badly),
+        criteria=len(judged) - len(judged_badly) + len(missed),
         missed=missed,
         alerts=len(run.entries("alerts")),
         files=tuple(name for name in COPIED if (run.folder / name).is_file()),
     )
+
+
+def _unchecked(run: Reading, judged: Container[str]) -> list[str]:
+    """Name the criteria that a run did not get as far as judging; one whose phases all ended well names them itself."""
+    if all(status in ENDED_WELL for status in run.phases.values()):
+        return []
+    path = run.whole("scope/criterion.json")
+    asked = read_json(path) if path else None
+    rows = [row for row in asked if isinstance(row, dict)] if isinstance(asked, list) else []
+    return [name for row in rows if (name := criterion_name(row)) not in judged]
 
 
 def _headline(said: Mapping[str, Any]) -> Headline | None:

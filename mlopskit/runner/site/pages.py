@@ -25,7 +25,7 @@ from mlopskit.runner.site.entries import Entry
 from mlopskit.runner.site.reading import Reading
 from mlopskit.share import share
 
-_FORMAT = 2
+_FORMAT = 3
 _CARDS = {"report.html": "Report", "model_card.html": "Model card", "data_card.html": "Data card"}
 
 
