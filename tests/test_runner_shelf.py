@@ -339,3 +339,17 @@ def test_what_a_kill_left_half_made_is_swept_once_its_maker_must_be_gone(
     assert swept == [".cache/.k.0a1b2c3d.part", ".latest.0a1b2c3d.part", ".verify-1", name_of(2)]
     left = {path.name for path in tmp_path.iterdir()} - {marks.LOCK}
     assert left == {".cache", ".verify-2", name_of(1), name_of(3)}
+
+
+def test_what_cannot_be_swept_is_said_to_have_stayed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(tmp_path, 1)
+    for name in ("1", "2"):
+        (tmp_path / f".verify-{name}").mkdir()
+    remove = leftovers.remove
+    monkeypatch.setattr(leftovers, "remove", lambda path: None if path.name == ".verify-2" else remove(path))
+    commands.prune(keep=9, yes=True, out=tmp_path)
+    said = capsys.readouterr().out
+    assert "Swept what a stopped command left half-made: .verify-1.\n" in said
+    assert "could not be removed: .verify-2. See who may write there" in said

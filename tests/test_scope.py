@@ -43,6 +43,15 @@ def test_number_of_thousands_of_digits_is_refused_in_a_sentence(minimal: str) ->
         Scope.parse(f"{minimal}\nrow_id = {'1' * 5000}")
 
 
+def test_number_beyond_a_float_is_refused_and_a_written_infinity_is_not(minimal: str) -> None:
+    with pytest.raises(ProjectError, match=r"1e400 is too large for a float"):
+        Scope.parse(f"{minimal}\n[[criterion]]\nmetric = 'recall'\nat_least = 1e400")
+    text = minimal + "\n[[phase]]\nname = 'model'\n[phase.parameters]\nmost = {}\n"
+    assert [Scope.parse(text.format(word)).phase[0].parameters["most"] for word in ("inf", "-inf", "1e300")] == [
+        float("inf"), float("-inf"), 1e300,
+    ]  # fmt: skip
+
+
 def test_malformed_toml_is_refused_with_its_line(minimal: str) -> None:
     with pytest.raises(ProjectError, match=r"mlops\.toml, line 10: not valid TOML"):
         Scope.parse(minimal + "[model\n")

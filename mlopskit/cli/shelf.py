@@ -161,6 +161,9 @@ def _lines(pruning: Pruning, *, removed: bool) -> list[str]:
         verb = "Swept" if removed else "Would sweep"
         names = ", ".join(words.safe(name) for name in pruning.abandoned)
         said.append(f"{verb} what a stopped command left half-made: {names}.")
+    if pruning.stuck:
+        names = ", ".join(words.safe(name) for name in pruning.stuck)
+        said.append(f"Half-made, and could not be removed: {names}. See who may write there, then prune again.")
     return said
 
 
@@ -176,4 +179,5 @@ def _plain(pruning: Pruning, *, removed: bool) -> Mapping[str, object]:
         "spared": dict(pruning.spared),
         "leftovers": pruning.leftovers,
         "abandoned": list(pruning.abandoned),
+        "stuck": list(pruning.stuck),
     }

@@ -13,7 +13,7 @@ import datetime as dt
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,8 @@ class Pruning:
         Runs that an earlier removal did not get to delete.
     abandoned : tuple of str
         What a kill left half-made, and whose maker is gone (`mlopskit.runner.leftovers`).
+    stuck : tuple of str
+        Those of them that could not be removed.
     """
 
     going: tuple[Shelved, ...]
@@ -103,6 +105,7 @@ class Pruning:
     spared: Mapping[str, str]
     leftovers: int
     abandoned: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
 
 
 def plan_pruning(
@@ -167,7 +170,8 @@ def prune(runs: Path, rules: Rules, *, project_file: Path | None = None, now: dt
         _delete_leftovers(runs)
         for name in pruning.abandoned:
             leftovers.remove(runs / name)
-    return pruning
+    stuck = tuple(name for name in pruning.abandoned if (runs / name).exists())
+    return replace(pruning, abandoned=tuple(name for name in pruning.abandoned if name not in stuck), stuck=stuck)
 
 
 def _shelved(folder: Path) -> Shelved:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -67,11 +68,11 @@ class Scope(_Table):
     def parse(cls, text: str, *, path: Path = Path(PROJECT_FILE)) -> Scope:
         """Read the text of a project file; `path` is only named in errors."""
         try:
-            tables = tomllib.loads(text)
+            tables = tomllib.loads(text, parse_float=_finite)
         except tomllib.TOMLDecodeError as error:
             line = re.search(r"line (\d+)", str(error))
             raise ProjectError.from_syntax(path, int(line[1]) if line else None, str(error)) from None
-        except ValueError as error:  # a whole number of thousands of digits is TOML
+        except ValueError as error:  # a whole number of thousands of digits is TOML, and so is 1e400
             raise ProjectError.from_syntax(path, None, str(error).partition(";")[0]) from None
         try:
             return cls.model_validate(tables)
@@ -81,6 +82,14 @@ class Scope(_Table):
     def tables(self) -> dict[str, Any]:
         """The project file as plain data, one entry a table, as it is frozen into a run."""
         return {name: _plain(getattr(self, name)) for name in TABLES}
+
+
+def _finite(text: str) -> float:
+    """Return a number of the project file; infinity is meant only where it is written."""
+    number = float(text)
+    if math.isinf(number) and any(map(str.isdigit, text)):
+        raise ValueError(f"{text} is too large for a float")
+    return number
 
 
 def _plain(value: Any) -> Any:
