@@ -252,8 +252,10 @@ class ForkServer:
             socket.send_fds(self._channel, [request], [output, errors])
             child = answer.get(timeout=_SECONDS_TO_FORK)
         except (OSError, queue.Empty) as error:
-            with self._lock:
-                self._asked.pop(number, None)  # the kernel that comes all the same is nobody's
+            with self._lock:  # the kernel that comes all the same, or came this moment, is nobody's
+                self._asked.pop(number, None)
+                if not answer.empty() and (late := answer.get()):
+                    late.kill()
             raise RunError(f"The server that starts kernels does not answer ({error!r}). {_REMEDY[anew]}") from error
         if child is None:
             raise RunError(f"The server that starts kernels ended before its time. {_REMEDY[anew]}")
@@ -288,11 +290,10 @@ class ForkServer:
                 if "pid" in answer:
                     child = self._children[answer["pid"]] = ForkedProcess(answer["pid"])
                     with self._lock:
-                        asked = self._asked.pop(answer["request"], None)
-                    if asked is None:
-                        child.kill()
-                    else:
-                        asked.put(child)
+                        if asked := self._asked.pop(answer["request"], None):
+                            asked.put(child)
+                        else:
+                            child.kill()
                 else:
                     self._children.pop(answer["ended"]).end(answer["status"], answer["peak_kb"])
         for child in self._children.values():
