@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from mlopskit.errors import ProjectError, listing, nearest
 from mlopskit.scope import PROJECT_FILE
 from mlopskit.scope.tables import Baseline, Criterion, Data, Deployment, Model, Monitoring, PhaseTable, Project, _Table
+from mlopskit.values import Text, convert
 
 TABLES = ("project", "data", "model", "baseline", "criterion", "deployment", "monitoring")
 
@@ -68,7 +68,7 @@ class Scope(_Table):
     def parse(cls, text: str, *, path: Path = Path(PROJECT_FILE)) -> Scope:
         """Read the text of a project file; `path` is only named in errors."""
         try:
-            tables = tomllib.loads(text, parse_float=_finite)
+            tables = tomllib.loads(text, parse_float=_float)
         except tomllib.TOMLDecodeError as error:
             line = re.search(r"line (\d+)", str(error))
             raise ProjectError.from_syntax(path, int(line[1]) if line else None, str(error)) from None
@@ -84,12 +84,12 @@ class Scope(_Table):
         return {name: _plain(getattr(self, name)) for name in TABLES}
 
 
-def _finite(text: str) -> float:
-    """Return a number of the project file; infinity is meant only where it is written."""
-    number = float(text)
-    if math.isinf(number) and any(map(str.isdigit, text)):
-        raise ValueError(f"{text} is too large for a float")
-    return number
+def _float(text: str) -> float:
+    """Return a number as a parameter would hold it: infinity is meant only where it is written."""
+    try:
+        return float(convert(Text(text), "float"))
+    except ValueError as error:
+        raise ValueError(f"{text} {error}") from None
 
 
 def _plain(value: Any) -> Any:

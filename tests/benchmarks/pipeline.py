@@ -62,16 +62,23 @@ def measure(folder: Path, *, rounds: int) -> str:
 
 
 def spent(folder: Path) -> str:
-    """Say what our time went into: the notebooks' own work cannot be had faster than its longest chain."""
-    said = [json.loads(path.read_text(encoding="utf-8")) for path in (folder / "runs").glob("*/run.json")]
-    newest = max(said, key=lambda item: item["started"])
-    took = {entry["name"]: entry["seconds"] for entry in newest["phases"]}
+    """Say what our time went into: no runner can be faster than the cells of the longest chain of phases."""
+    said = {path.parent: json.loads(path.read_text(encoding="utf-8")) for path in (folder / "runs").glob("*/run.json")}
+    run, newest = max(said.items(), key=lambda item: item[1]["started"])
+    took = {entry["name"]: work(run / entry["name"] / "notebook.ipynb") for entry in newest["phases"]}
     ends: dict[str, float] = {}
     for name, seconds in took.items():
         ends[name] = seconds + max((ends[parent] for parent in parents(PHASES, name)), default=0.0)
-    work = ", ".join(f"{name} {seconds:.1f}" for name, seconds in took.items())
+    cells = ", ".join(f"{name} {seconds:.1f}" for name, seconds in took.items())
     whole, chain = newest["seconds"], max(ends.values())
     return (
-        f"  our last run: {chain:.1f} of {whole:.1f} s are its longest chain of phases, {whole - chain:.1f} s all else;"
-        f"\n  the phases, which the others do one by one: {work}; {sum(took.values()):.1f} s in all"
+        f"  our last run: {chain:.1f} of {whole:.1f} s are the cells of its longest chain of phases, "
+        f"{whole - chain:.1f} s imports, kernels and the report;\n  cells, which the others work off one by one: "
+        f"{cells}; {sum(took.values()):.1f} s in all"
     )
+
+
+def work(notebook: Path) -> float:
+    """Return the seconds that the cells of an executed notebook took."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return sum(cell["metadata"].get("papermill", {}).get("duration") or 0.0 for cell in cells)
