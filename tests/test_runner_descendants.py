@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -119,33 +120,61 @@ def test_where_there_is_no_server_a_kernel_looks_after_what_it_started(project: 
     runner.communicate("")
 
 
-@pytest.mark.parametrize("killed", ["kernel", "server", "runner"])
-def test_nothing_is_left_whatever_is_killed(project: Path, kind: str, killed: str) -> None:
+TOGETHER = [set(names) for count in (1, 2) for names in combinations(["kernel", "server", "guard", "runner"], count)]
+"""Who is killed in one moment: each alone, and any two."""
+
+
+@pytest.mark.parametrize("killed", TOGETHER, ids=lambda names: "+".join(sorted(names)))
+def test_nothing_is_left_whatever_is_killed(project: Path, kind: str, killed: set[str]) -> None:
+    """What cleared its environment is not left either, but where it is the command alone that could know of it."""
+    told = "run.write('pids', {**pids, **bare, 'parent': os.getppid()})\ntime.sleep(300)"
+    runner = start(project / "p", kind, BARE + told, runaways=RUNAWAYS.rpartition("run.write")[0])
+    pids = started_by(project / "p")
+    assert left(pids, within=0) == list(pids)
+    pids["guard"], pids["runner"] = parent_of(pids["parent"]), runner.pid
+    pids["server"] = pids.pop("parent")
+    _kill_together([pids[name] for name in killed])
+    runner.communicate("")
+    if killed == {"server", "guard"}:  # this runner is no command, which looks after what is nobody's
+        os.kill(pids.pop("bare"), signal.SIGKILL)
+    assert left(pids) == []
+
+
+def test_what_is_left_where_all_are_killed_in_one_moment_ends_with_the_next_server(project: Path, kind: str) -> None:
     runner = start(project / "p", kind, "time.sleep(300)")
     pids = started_by(project / "p")
-    parent = pids.pop("parent")
-    assert left(pids, within=0) == list(pids)
-    os.kill({"kernel": pids["kernel"], "server": parent, "runner": runner.pid}[killed], signal.SIGKILL)
-    if killed != "runner":
-        assert runner.stdout.readline() == "failed\n"
-        assert left(pids, within=1) == []
-    else:
-        runner.wait()
-        assert left({**pids, "parent": parent}) == []
-    runner.communicate("")
+    server = pids.pop("parent")
+    _kill_together([pids["kernel"], server, parent_of(server), runner.pid])
+    runner.communicate()
+    assert {"session", "orphan", "daemon"} <= set(left(pids, within=1))
+    bystander = subprocess.Popen(
+        ["setsid", "sleep", "300"], env={**os.environ, descendants.VARIABLE: descendants.new_mark()}
+    )
+    with warm.ForkServer():
+        assert left(pids) == []
+    assert bystander.poll() is None, "what the kernel of a living run started is left alone"
+    bystander.kill()
+    bystander.wait()
 
 
-@pytest.mark.parametrize("killed", [["runner"], ["kernel", "runner"]])
-def test_a_process_without_the_mark_ends_when_the_runner_is_killed(project: Path, kind: str, killed: list[str]) -> None:
-    body = f"{BARE}import os, time\nrun.write('pids', bare | {{'kernel': os.getpid(), 'pool': 3}})\ntime.sleep(300)"
-    runner = start(project / "p", kind, body, runaways="")
-    pids = started_by(project / "p")
-    assert left(pids, within=0) == ["bare", "kernel"]
-    for name in killed:
-        os.kill({**pids, "runner": runner.pid}[name], signal.SIGKILL)
-        assert name == "runner" or runner.stdout.readline() == "failed\n"
-    runner.communicate("")
-    assert left(pids) == []
+@pytest.mark.parametrize("mark", [descendants.BLANK, "", "no mark"])
+def test_a_mark_that_names_no_process_is_let_be(mark: str) -> None:
+    other = subprocess.Popen(["sleep", "300"], env={**os.environ, descendants.VARIABLE: mark})
+    descendants.kill_abandoned()
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+
+
+def _kill_together(pids: list[int]) -> None:
+    """Stopped first, none of them can act before all are killed."""
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            os.kill(pid, number)
 
 
 def test_a_process_without_the_mark_ends_with_the_server_at_the_latest(project: Path) -> None:

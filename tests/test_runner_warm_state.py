@@ -101,14 +101,24 @@ def artefact(outcome: Any, phase: str, name: str) -> Any:
     return json.loads((outcome.folder / phase / f"{name}.json").read_text())
 
 
+def pid_of(server: warm.ForkServer) -> int:
+    """The process that forks: the one that was started is its guard, and has no other child."""
+    children = Path(f"/proc/{server._process.pid}/task/{server._process.pid}/children")
+    end = time.monotonic() + 60
+    while not (found := children.read_text().split()) and time.monotonic() < end:
+        time.sleep(0.01)
+    (pid,) = found
+    return int(pid)
+
+
 def memory(server: warm.ForkServer) -> int:
     """Kilobytes that the server itself has resident."""
-    lines = Path(f"/proc/{server._process.pid}/status").read_text().splitlines()
+    lines = Path(f"/proc/{pid_of(server)}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
 
 
 def descriptors(server: warm.ForkServer) -> list[str]:
-    folder = Path(f"/proc/{server._process.pid}/fd")
+    folder = Path(f"/proc/{pid_of(server)}/fd")
     return sorted(str(path.readlink()).split(":")[0] for path in folder.iterdir())
 
 
@@ -181,7 +191,7 @@ def test_server_holds_no_descriptor_of_a_kernel_that_ended(around: SimpleNamespa
 
 
 def test_next_kernel_is_forked_while_the_present_one_works(project: Path, server: warm.ForkServer) -> None:
-    children = Path(f"/proc/{server._process.pid}/task/{server._process.pid}/children")
+    children = Path(f"/proc/{pid_of(server)}/task/{pid_of(server)}/children")
     beside = (  # what else the server has forked: the two are asked for at once, and either may be first
         f"import os, time\ngone = {{*{children.read_text().split()}, str(os.getpid())}}\n"
         "found, end = [], time.monotonic() + 120\n"
@@ -202,7 +212,7 @@ def test_no_kernel_is_forked_before_the_checks_pass(project: Path) -> None:
             tiny.run(project / "p", phases, "one.nn=1", server=started)
         with pytest.raises(ParameterError, match="out of range"):
             plan(project / "p", phases=phases, arguments=["one.n=99"])
-        tasks = Path(f"/proc/{started._process.pid}/task/{started._process.pid}/children")
+        tasks = Path(f"/proc/{pid_of(started)}/task/{pid_of(started)}/children")
         assert tasks.read_text() == ""
 
 

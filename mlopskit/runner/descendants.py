@@ -6,7 +6,9 @@ kernel has a mark that no other has. A process that was forked and executed no p
 program that it is a fork of; a kernel that is such a fork itself writes its mark over the server's (`take`).
 
 Linux only, where ``/proc`` tells. What cleared its environment is not found by its mark; it comes, as soon as it is
-nobody's child, to the fork server or to the command that runs, and ends with either (`gathered`).
+nobody's child, to the fork server, to the process that guards it (`guarded`) or to the command that runs (`gathered`),
+and ends with them. A mark names the process that gave it, too: where command, guard and server were killed in one
+moment, what they left is found by the next one (`kill_abandoned`).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 VARIABLE = "MLOPSKIT_KERNEL"
@@ -25,14 +27,16 @@ VARIABLE = "MLOPSKIT_KERNEL"
 BLANK = "0" * 32
 """What stands there in a server, for its forks to write over."""
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _ROUNDS = 50  # a process that forks while it is looked for is found in the next
 _UNSETTLED_ROUNDS = 10  # how often to look again for the sake of processes that may only hide what they are
 
 
 def new_mark() -> str:
-    """Return a mark that no kernel has had."""
-    return os.urandom(16).hex()
+    """Return a mark that no kernel has had, in which this process can be told from all others of the machine."""
+    pid = os.getpid()
+    return f"{pid:08x}{_began(pid) or 0:012x}{os.urandom(6).hex()}"
 
 
 def take(mark: str) -> None:
@@ -59,12 +63,16 @@ def kill(marks: Collection[str], *, spare: Collection[int] = ()) -> None:
     spare : collection of int
         Processes to leave alone.
     """
-    wanted = {f"{VARIABLE}={mark}".encode() for mark in marks if mark}
-    for attempt in range(_ROUNDS):
-        found = [_strike(pid, wanted) for pid in _pids() if pid not in spare]
-        if not any(found) and (None not in found or attempt >= _UNSETTLED_ROUNDS):
-            return
-        time.sleep(0.002 * min(attempt, 10))  # a killed process is there until it has let go of its memory
+    wanted = {mark for mark in marks if mark}
+    _kill_where(lambda _, mark: mark in wanted, spare)
+
+
+def kill_abandoned() -> None:
+    """Kill what kernels left whose runner was killed together with all that looks after them.
+
+    A process of another container is let be, and so is one whose mark does not say who gave it.
+    """
+    _kill_where(lambda pid, mark: _namespace(pid) == _namespace("self") and _is_abandoned(mark), ())
 
 
 def kill_children(*, spare: Collection[int] = ()) -> None:
@@ -87,6 +95,42 @@ def reap(*, spare: Collection[int] = ()) -> None:
         if pid not in spare:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
+
+
+def die_with_parent(parent: int, number: int) -> None:
+    """Have the system send this process a signal when its parent ends."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before the request to be told
+        os._exit(1)
+
+
+def guarded(*, closing: int) -> None:
+    """Go on in a child, and leave this process behind to kill whatever the child leaves, however that ends.
+
+    Signalled to end, this process kills the child first. When this one is killed, the child is signalled to end.
+
+    Parameters
+    ----------
+    closing : int
+        Descriptor that is the child's alone.
+    """
+    guard = os.getpid()
+    adopt()
+    child = os.fork()
+    if child == 0:
+        die_with_parent(guard, signal.SIGTERM)
+        adopt()
+        return
+    with contextlib.suppress(SystemExit):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        os.close(closing)
+        kill_abandoned()
+        os.waitpid(child, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    kill_children()
+    os._exit(0)
 
 
 def adopt(*, orphans: bool = True) -> None:
@@ -118,8 +162,16 @@ def _pids() -> list[int]:
         return []
 
 
-def _strike(pid: int, wanted: Collection[bytes]) -> bool | None:
-    """Kill a process if it bears one of the marks: whether it did, None where it cannot be told yet.
+def _kill_where(wanted: Callable[[int, str], bool], spare: Collection[int]) -> None:
+    for attempt in range(_ROUNDS):
+        found = [_strike(pid, wanted) for pid in _pids() if pid not in spare]
+        if not any(found) and (None not in found or attempt >= _UNSETTLED_ROUNDS):
+            return
+        time.sleep(0.002 * min(attempt, 10))  # a killed process is there until it has let go of its memory
+
+
+def _strike(pid: int, wanted: Callable[[int, str], bool]) -> bool | None:
+    """Kill a process if it bears a wanted mark: whether it did, None where it cannot be told yet.
 
     The descriptor makes sure that the process killed is the one that was read.
     """
@@ -131,7 +183,8 @@ def _strike(pid: int, wanted: Collection[bytes]) -> bool | None:
         environment = _environment(pid)
         if environment is None:
             return None
-        if not any(entry in wanted for entry in environment.split(b"\0")):
+        _, named, rest = (b"\0" + environment).partition(f"\0{VARIABLE}=".encode())
+        if not named or not wanted(pid, rest.partition(b"\0")[0].decode(errors="replace")):
             return False
         signal.pidfd_send_signal(held, signal.SIGKILL)
     except OSError:  # it is another user's, or ended meanwhile
@@ -153,6 +206,27 @@ def _environment(pid: int) -> bytes | None:
         return environment
     os.readlink(shown / "exe")  # noqa: PTH115  (to know that there is one: it raises where there is none)
     return (shown / "environ").read_bytes() if (shown / "cmdline").read_bytes() else None
+
+
+def _is_abandoned(mark: str) -> bool:
+    """Tell whether the process that gave a mark is gone."""
+    try:
+        pid, began = int(mark[:8], 16), int(mark[8:20], 16)
+    except ValueError:
+        return False
+    return bool(pid and began) and _began(pid) != began
+
+
+def _began(pid: int) -> int | None:
+    """Return when a process began, in ticks since the machine did; None where there is none of that number."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    except OSError:
+        return None
+
+
+def _namespace(pid: int | str) -> str:
+    return os.readlink(f"/proc/{pid}/ns/pid")  # noqa: PTH115  (no path)
 
 
 def _children() -> list[int]:

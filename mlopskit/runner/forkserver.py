@@ -10,6 +10,7 @@ error, served as soon as the statements that it needs were executed; with ``"ane
 line, program and all, and is an ordinary kernel. The answer is ``{"request", "pid"}``, and when that child ends
 ``{"ended", "status", "peak_kb"}`` with what `os.wait4` says. When the other end of the socket closes, however that came
 about, or on SIGTERM, every child is killed with all that it started, and the server ends; a child dies with the server.
+What the server could not see to, because it was killed, its guard does, which is the process that was started.
 No multiprocessing is involved, so a cell may use it as in any kernel.
 """
 
@@ -17,7 +18,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import gc
 import io
 import json
@@ -28,7 +28,7 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,7 +37,6 @@ from mlopskit.runner import descendants
 LIMIT = 1 << 20
 """Bytes of the longest request: an environment and a command line."""
 
-_PR_SET_PDEATHSIG = 1
 _THREADS = {"OMP_NUM_THREADS": "openmp", "OPENBLAS_NUM_THREADS": "blas", "MKL_NUM_THREADS": "blas"}
 
 
@@ -66,10 +65,9 @@ class Preload:
 def serve(channel: socket.socket, preload: Preload) -> Callable[[], None]:
     """Import and fork kernels until the other end closes, which ends the process; return a program in a child."""
     running: dict[int, int] = {}
-    marks: set[str] = set()
     waiting: list[tuple[dict[str, Any], list[int]]] = []
     server = os.getpid()
-    signal.signal(signal.SIGTERM, lambda *_: _end(running.values(), marks))
+    signal.signal(signal.SIGTERM, lambda *_: _end())
     with selectors.DefaultSelector() as ready:
         ready.register(channel, selectors.EVENT_READ)
         while True:
@@ -80,7 +78,7 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None]:
                     continue
                 message, descriptors, _, _ = socket.recv_fds(channel, LIMIT, 2)
                 if not message:
-                    _end(running.values(), marks)
+                    _end()
                 said = json.loads(message)
                 if "import" in said:
                     preload.add(said["import"])
@@ -93,7 +91,6 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None]:
                 continue
             waiting.remove(served)
             request, descriptors = served
-            marks.add(request["env"].get(descendants.VARIABLE, ""))
             pid = os.fork()
             if pid == 0:
                 channel.close()
@@ -127,13 +124,8 @@ def _send(channel: socket.socket, answer: dict[str, Any]) -> None:
         channel.send(json.dumps(answer).encode())
 
 
-def _end(pids: Iterable[int], marks: Collection[str]) -> NoReturn:
+def _end() -> NoReturn:
     """End this process and all that it started; taking apart what was imported would take a second."""
-    for pid in list(pids):
-        for kill in (os.killpg, os.kill):  # a child that was forked this moment leads no group yet
-            with contextlib.suppress(ProcessLookupError):
-                kill(pid, signal.SIGKILL)
-    descendants.kill(marks)
     descendants.kill_children()
     os._exit(0)
 
@@ -172,20 +164,13 @@ def _execute(request: dict[str, Any], descriptors: Sequence[int], server: int) -
 def _leave_server(descriptors: Sequence[int], server: int) -> None:
     """Give a forked child its own session, streams and interrupts, and the server's end as its own."""
     os.setsid()
-    _die_with_parent(server)
+    descendants.die_with_parent(server, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in zip((null, *descriptors), (0, 1, 2), strict=True):
         os.dup2(source, target)
         os.close(source)
-
-
-def _die_with_parent(server: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != server:  # it died before the request to die with it
-        os._exit(1)
 
 
 def _reseed() -> None:
@@ -245,7 +230,7 @@ def _leave() -> None:
 def main() -> None:
     """Run as ``python -m mlopskit.runner.forkserver DESCRIPTOR STATEMENT…``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner decides what an interrupt means
-    descendants.adopt()
+    descendants.guarded(closing=int(sys.argv[1]))
     channel = socket.socket(fileno=int(sys.argv[1]))
     if sys.path[:1] == [str(Path.cwd())]:  # what `-m` put there; the kernel puts in its own
         del sys.path[0]
