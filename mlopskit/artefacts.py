@@ -171,7 +171,7 @@ def _write_table(value: Any, path: Path) -> None:
 
 
 def _write_model(value: Any, path: Path) -> None:
-    from skops import io as skops_io
+    from mlopskit.persistence import skops_io
 
     if (now := dt.datetime.now().astimezone()).year < _ZIP_BEGINS:
         raise MlopskitError(
@@ -209,7 +209,7 @@ def load_model(path: Path, *, also_trust: Collection[str] = ()) -> Any:
     UntrustedModelError
         When the file holds any other type; nothing of it has been built then.
     """
-    from skops import io as skops_io
+    from mlopskit.persistence import skops_io
 
     types = skops_io.get_untrusted_types(file=path)
     foreign = [name for name in _foreign(types) if name not in also_trust]
@@ -220,7 +220,7 @@ def load_model(path: Path, *, also_trust: Collection[str] = ()) -> Any:
 
 def foreign_types(path: Path) -> list[str]:
     """Return the types in a model file that neither skops nor mlopskit trusts; nothing is built to find out."""
-    from skops import io as skops_io
+    from mlopskit.persistence import skops_io
 
     return _foreign(skops_io.get_untrusted_types(file=path))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import importlib
 import json
 import re
 import subprocess
@@ -22,6 +23,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from mlopskit import artefacts
 from mlopskit.display import Chart
 from mlopskit.errors import MlopskitError
+from mlopskit.lean import without
 from mlopskit.model import ColumnBaseline, LinearBaseline, MajorityBaseline, RuleBaseline
 
 ESTIMATORS = {
@@ -236,3 +238,23 @@ def test_what_the_caller_trusts_is_loaded(tmp_path: Path) -> None:
     artefacts.write(FunctionTransformer(json.dumps).fit([[0.0]]), tmp_path / "own.skops")
     model = artefacts.load_model(tmp_path / "own.skops", also_trust=["json.dumps"])
     assert model.transform("x") == '"x"'
+
+
+def test_keeping_models_imports_no_other_framework() -> None:
+    """Dask stands for PyTorch here, which scikit-learn imports in the same way wherever it is installed."""
+    code = (
+        "import importlib.util, sys\n"
+        "from mlopskit.persistence import skops_io\n"
+        "assert importlib.util.find_spec('dask') and 'dask' not in sys.modules\n"
+        "assert 'sklearn.ensemble._forest.RandomForestClassifier' in skops_io._trusted_types.SKLEARN_ESTIMATOR_TYPE_NAMES\n"
+        "import sklearn.externals.array_api_compat.dask.array"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_module_that_is_left_out_can_be_imported_afterwards() -> None:
+    with without("json", "no_such_module", "colorsys"), pytest.raises(ImportError):
+        importlib.import_module("no_such_module")
+    assert "no_such_module" not in sys.modules
+    assert importlib.import_module("json") is json
+    assert importlib.import_module("colorsys").rgb_to_hsv(0, 0, 0) == (0, 0, 0)

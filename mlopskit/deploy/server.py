@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _stand_by() -> str:
     """Import what most models are made of, and wait for the bundle; nothing when whoever was to name it has gone."""
-    for name in ("sklearn.compose", "sklearn.ensemble", "sklearn.linear_model", "skops.io"):
+    for name in ("sklearn.compose", "sklearn.ensemble", "sklearn.linear_model", "mlopskit.persistence"):
         import_module(name)
     try:
         print(as_json({"event": "standby"}), flush=True)  # noqa: T201

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlopskit import artefacts
+from mlopskit.lean import without
 from mlopskit.notebooks import code_cells, heading_above, load_notebook, original_index
 from mlopskit.runner.phases import Phase
 from mlopskit.runner.redaction import Redactor, find_in
@@ -142,24 +142,16 @@ class Ending:
     executed: int
 
 
-_IMPORTING = threading.Lock()
 _GRAMMARS = "rfc3987_syntax"
 """Builds grammars for a second when jsonschema imports it, for formats that no notebook has: left out there."""
 
 
 def import_executor() -> None:
     """Import what executing needs, in one thread at a time: some of these packages import themselves in circles."""
-    with _IMPORTING:
-        hidden = _GRAMMARS not in sys.modules
-        if hidden:
-            sys.modules[_GRAMMARS] = None  # type: ignore[assignment]  # what makes an import fail at once
-        try:
-            import papermill.execute  # noqa: F401
+    with without(_GRAMMARS):
+        import papermill.execute  # noqa: F401
 
-            import mlopskit.runner.client  # noqa: F401
-        finally:
-            if hidden:
-                sys.modules.pop(_GRAMMARS, None)
+        import mlopskit.runner.client  # noqa: F401
 
 
 def execute_phase(order: Order, tell: Callable[[Ending], None] = lambda _: None) -> None:

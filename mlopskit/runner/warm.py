@@ -41,7 +41,7 @@ _HEAVY = (
     "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "sklearn.compose", "sklearn.preprocessing",
     "sklearn.impute", "sklearn.model_selection", "sklearn.feature_extraction.text", "sklearn.cluster", "sklearn.dummy",
     "matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.pyplot", "matplotlib_inline.backend_inline",
-    "skops.io", "pandera.pandas", "cleanlab.filter",
+    "mlopskit.persistence", "pandera.pandas", "cleanlab.filter",
 )  # fmt: skip
 """What costs most of a kernel's start; the package imports much of it only where it is used."""
 
