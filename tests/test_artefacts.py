@@ -246,7 +246,8 @@ def test_keeping_models_imports_no_other_framework() -> None:
         "import importlib.util, sys\n"
         "from mlopskit.persistence import skops_io\n"
         "assert importlib.util.find_spec('dask') and 'dask' not in sys.modules\n"
-        "assert 'sklearn.ensemble._forest.RandomForestClassifier' in skops_io._trusted_types.SKLEARN_ESTIMATOR_TYPE_NAMES\n"
+        "known = skops_io._trusted_types.SKLEARN_ESTIMATOR_TYPE_NAMES\n"
+        "assert 'sklearn.ensemble._forest.RandomForestClassifier' in known\n"
         "import sklearn.externals.array_api_compat.dask.array"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
