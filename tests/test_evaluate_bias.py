@@ -9,9 +9,19 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mlopskit.data import ROW, TARGET, Columns, Target
 from mlopskit.errors import MetricError
-from mlopskit.evaluate import disparities, group_metrics, incompatibilities
-from mlopskit.tally import Tally
+from mlopskit.evaluate import (
+    GroupedRows,
+    disparities,
+    disparities_by_column,
+    fairness_note,
+    group_metrics,
+    incompatibilities,
+    metrics_by_slice,
+)
+from mlopskit.evaluate.groups.bias import MEASURES
+from mlopskit.tally import Grouping, Tally
 
 METRICS = ["selection_rate", "recall", "false_positive_rate", "precision", "accuracy"]
 
@@ -115,8 +125,27 @@ def test_what_cannot_hold_together_is_said_only_where_base_rates_differ():
     g = np.repeat(["a", "b"], 500)
     p = rng.integers(0, 2, 1000)
     assert incompatibilities(_tally(np.tile([0, 1], 500), p, g)) == []
-    sentences = incompatibilities(_tally(np.r_[[1] * 100, [0] * 400, [1] * 400, [0] * 100], p, g))
+    y = np.r_[[1] * 100, [0] * 400, [1] * 400, [0] * 100]
+    sentences = incompatibilities(_tally(y, p, g))
     assert sentences[0].startswith("The share of positive rows runs from 0.200 to 0.800")
+    assert "precision must differ unless no negative row is called positive" in sentences[1]
+    at_hand = f"they are {p[y == 1].mean():.3f} and {p[y == 0].mean():.3f} overall."
+    assert sentences[2].endswith(f"need recall and false positive rate to be equal; {at_hand}")
+
+
+def test_each_kind_of_fairness_is_named_and_explained_in_one_sentence():
+    rows = pd.DataFrame({ROW: range(400), "sex": ["f", "m"] * 200, TARGET: [0, 0, 1, 1] * 100})
+    found = rows[[ROW, TARGET]].assign(prediction=[0, 1, 1, 1] * 100, score=0.5)
+    columns = Columns(("sex",), (), ("sex",), sensitive=("sex",))
+    target, grouping = Target("binary", "y", ("no", "yes"), "yes"), Grouping.fit(rows, ["sex"])
+    data = GroupedRows(target, columns, grouping, rows, rows, found, found, (), "accuracy")
+    note = fairness_note(disparities_by_column(data, metrics_by_slice(data, replicates=20), replicates=20), data)
+    for name in ("Demographic parity", "Equal opportunity", "Equalized odds", "Predictive parity",
+                 "Calibration within groups"):  # fmt: skip
+        meaning = MEASURES[{told[0]: metric for metric, told in MEASURES.items()}[name.lower()]][1]
+        assert f"{name}: {meaning}" in note.text
+        assert meaning.count(".") == meaning.endswith(".") == 1
+    assert "no kind of fairness excludes another" in note.text  # half of either group is positive
 
 
 def test_areas_and_errors_of_regression_are_compared_too():

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.metrics import log_loss
 
 from mlopskit.data import ROW, TARGET, Columns, Target
+from mlopskit.data.features import make_preparation
 from mlopskit.errors import MlopskitError
 from mlopskit.evaluate import (
     GroupedRows,
+    confirmed_better,
     confirmed_slices,
     count_evaluation,
     count_uses,
+    find_slices,
     show_confirmed,
     show_slices,
+    slice_examples,
     slice_features,
     slice_rows,
     uses_note,
     worst_slices,
 )
 from mlopskit.evaluate.slices.errors import BY, slice_errors
+from mlopskit.params import read_parameters
 from mlopskit.runs import Run
 from mlopskit.tally import Grouping
 
@@ -113,11 +122,49 @@ def test_declared_groups_are_tested_whatever_their_score(data, features):
     assert declared["score"].min() < 0
     assert tested["status"][0] == "confirmed"
     assert not declared["confirmed"].any()
+    at_risk, inside = data.predictions[TARGET] == 0, data.test["town"] == "b"
+    wrong = data.predictions.loc[at_risk & inside, "prediction"]
+    assert tested[["n_test", "error_test"]].iloc[0].tolist() == [len(wrong), pytest.approx(wrong.mean())]
+    together = stats.false_discovery_control(tested["p_value"])  # Benjamini-Hochberg over all that are shown
+    assert tested["adjusted"].tolist() == pytest.approx(together.tolist())
+    assert tested["confirmed"].tolist() == (together <= 0.05).tolist()
+    assert tested["power"].notna().all()
     shown = show_confirmed(tested)
     claim = ("Of the confirmed slices at most 5 % are expected to be no worse than the rest; not each single one, "
              "not a cause, not worse than its parent.")  # fmt: skip
     assert claim in shown.caption
     assert "sex <b> = m" in repr(shown)
+    assert {"slice", "power"} <= set(shown.frame)
+
+
+def test_pictures_are_sliced_by_what_is_known_of_them_and_by_clusters_and_shown():
+    rng = np.random.default_rng(0)
+    frames, answers = [], []
+    for _ in range(2):
+        kind, site = rng.integers(0, 2, 600), rng.choice(["north", "south"], 600)
+        pictures = [list(row) for row in rng.random((600, 4)) + 5 * kind[:, None]]
+        truth = rng.integers(0, 2, 600)
+        wrong = (kind == 1) & (site == "south") & (rng.random(600) < 0.7)
+        frames.append(pd.DataFrame({ROW: range(600), "image": pictures, "site": site, TARGET: truth}))
+        answers.append(frames[-1][[ROW, TARGET]].assign(prediction=np.where(wrong, 1 - truth, truth)))
+    columns = Columns(("image",), image="image", image_shape=(2, 2), slices=("site",))
+    grouping, prepare = Grouping.fit(frames[0], ["site"]), make_preparation(columns).fit(frames[0])
+    data = GroupedRows(BINARY, columns, grouping, *frames, *answers, (), "accuracy")
+    features = slice_features(data, prepare, clusters=2)
+    found = worst_slices(data, features, k=1)
+    assert {"cluster", "site"} <= set(found["columns"][0])
+    first = slice_rows(data, features, found, 1)
+    assert set(first["site"]) == {"south"}
+    assert np.stack(first["image"]).min() > 4
+    assert slice_examples(data, features, found, images=3).svg.count("<image") == 3
+
+
+def test_the_notebook_asks_more_of_small_slices_than_the_function_does():
+    path = Path(__file__).parents[1] / "notebooks" / "5_slices_and_bias.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    source = next("".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", []))
+    assert {item.name: item.default for item in read_parameters(source)}["alpha"] == 0.99
+    assert inspect.signature(find_slices).parameters["alpha"].default == 0.95
 
 
 def test_rows_of_a_slice_are_shown_by_hand_and_refused_in_a_batch_run(data, features, monkeypatch):
@@ -168,9 +215,26 @@ def test_an_evaluation_of_another_model_counts_as_a_use_and_that_of_this_one_doe
 def test_where_the_model_does_unusually_well_is_said_as_an_extension(data, features):
     found = worst_slices(data, features, k=2)
     better = worst_slices(data, features, k=2, direction="better")
+    assert len(better)
     assert (better["times"] < 1).all()
-    words = show_slices(found, data, alpha=0.99, better=better)._repr_html_()
-    assert ("an extension of ours" in words) == bool(len(better))
+    words = show_slices(found, data, alpha=0.99, better=confirmed_better(data, features, better))._repr_html_()
+    assert "an extension of ours" in words
+    assert "an extension of ours" not in show_slices(found, data, alpha=0.99, better=better.head(0))._repr_html_()
     hidden = worst_slices(replace(data, floor=5), features, k=2, direction="better")
     assert hidden["n"].isna().all()
+    assert confirmed_better(replace(data, floor=5), features, hidden) is hidden
     assert "Unusually good" not in show_slices(found, data, alpha=0.99, better=hidden)._repr_html_()
+
+
+def test_slices_that_are_unusually_good_are_tested_on_test_rows_as_well(data, features):
+    better = confirmed_better(data, features, worst_slices(data, features, k=3, direction="better"))
+    wrong = (data.predictions["prediction"] != data.predictions["_target"]).to_numpy()
+    for row in better.to_dict("records"):
+        inside = np.logical_and.reduce([features.test[name] == value for name, value in row["columns"].items()])
+        table = [[wrong[part].sum(), (~wrong[part]).sum()] for part in (inside, ~inside)]
+        assert row["n_test"] == inside.sum()
+        assert row["p_value"] == pytest.approx(stats.fisher_exact(table, alternative="less").pvalue)
+    ranked = stats.false_discovery_control(better["p_value"])
+    assert better["adjusted"].to_numpy() == pytest.approx(ranked)
+    words = show_slices(better, data, alpha=0.99, better=better).caption
+    assert all(f"{status} on test rows" in words for status in better["status"])

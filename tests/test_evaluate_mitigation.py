@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,6 +123,19 @@ def test_what_guessing_scores_stands_beside_every_mitigation(plain: SimpleNamesp
         "accuracy"
     )
     assert guess == pytest.approx(max(truth.mean(), 1 - truth.mean()))
+
+
+def test_the_accuracy_that_each_costs_stands_beside_the_figure_that_was_chosen_by(plain: SimpleNamespace) -> None:
+    data = plain.project.data
+    own = (data.predictions_validation["prediction"] == data.validation[TARGET]).mean()
+    assert row(plain.table, "none", metric="accuracy")["value"] == pytest.approx(own)
+    note = mitigation_note(plain.table, data).text
+    for name in ("reweighting", "threshold-optimizer", "exponentiated-gradient"):
+        found = row(plain.table, name, metric="accuracy")
+        assert found["value"] == pytest.approx(own - found["cost"])
+        said = re.search(rf"{name}: leaves .*? of balanced accuracy and (−?[\d.]+) \(.*? of accuracy", note)
+        assert said
+        assert float(said[1].replace("−", "-")) == pytest.approx(found["cost"], abs=0.001)
 
 
 def test_the_table_names_the_method_of_every_interval(plain: SimpleNamespace) -> None:
@@ -328,6 +342,7 @@ def test_under_a_floor_what_each_costs_over_all_rows_stays(few_women: SimpleName
     without = without[without["metric"] == "balanced_accuracy"]
     assert table["value"].tolist() == without["value"].tolist()
     assert np.isfinite(table.loc[table["mitigation"] != "none", "cost"]).all()
+    assert "accuracy" not in set(few_women.table["metric"])  # with the balanced one it would tell all four counts
 
 
 def test_under_a_floor_no_gap_rests_on_a_group_that_is_withheld(few_women: SimpleNamespace) -> None:

@@ -155,6 +155,30 @@ def test_ties_go_to_larger_slices_lower_levels_then_names():
     assert np.ptp(found["score"]) == 0
 
 
+@pytest.mark.parametrize("seed", [3, 5, 18])
+def test_slices_of_the_same_rows_tie_also_where_their_scores_are_nearly_0(seed):
+    """Sums of the same numbers in another order differ in the last place, which a score near 0 is made of."""
+    rng = np.random.default_rng(seed)
+    x, z = rng.integers(0, 6, 60_000), rng.integers(0, 4, 60_000)
+    errors = rng.exponential(size=60_000) * (1 + 0.3 * (x == 2))
+    features = pd.DataFrame({"a": x, "b": x, "c": x, "z": z})
+    found = find_slices(features, errors, k=60, alpha=0.99, min_support=10, direction="better")
+    places: dict[int, list[tuple[int, str]]] = {}
+    for place, chosen in enumerate(found["slice"]):
+        if "z" not in chosen:
+            places.setdefault(next(iter(chosen.values())), []).append((place, "".join(sorted(chosen))))
+    assert places
+    for (first, _), *others in places.values():
+        words = [*"bc", "ab", "ac", "bc", "abc"]
+        assert others == list(zip(range(first + 1, first + 7), words, strict=True))
+
+
+def test_a_slice_needs_32_rows_or_one_in_a_hundred():
+    for n, rows, expected in ((500, 31, 0), (500, 32, 1), (5000, 49, 0), (5000, 50, 1)):
+        features = pd.DataFrame({"x": ["few"] * rows + ["many"] * (n - rows)})
+        assert len(find_slices(features, features["x"] == "few")) == expected
+
+
 def test_missing_values_are_a_value_of_their_own():
     features = pd.DataFrame({"x": ["a", None] * 50})
     found = find_slices(features, [0, 1] * 50, k=1)

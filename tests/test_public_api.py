@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
 
+import pandas as pd
 import pytest
 
 import mlopskit
@@ -18,6 +20,16 @@ def test_every_public_name_exists_and_no_other_is_listed() -> None:
     assert list(mlopskit.__all__) == sorted(mlopskit.__all__)
     assert all(getattr(mlopskit, name) is not None for name in mlopskit.__all__)
     assert set(mlopskit.__all__) == set(mlopskit._HOMES)
+
+
+def test_a_tally_is_made_added_kept_and_compared_without_a_run(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"_target": [0, 1] * 40, "prediction": [0, 1, 1, 1] * 20, "town": list("aabb") * 20})
+    halves = [mlopskit.Tally.from_table(part, ["town"]) for part in (rows.head(30), rows.tail(50))]
+    (halves[0] + halves[1]).save(tmp_path / "tally.parquet")
+    again = mlopskit.Tally.load(tmp_path / "tally.parquet")
+    assert again.confusion().tolist() == [[[20, 0], [0, 20]], [[0, 20], [0, 20]]]
+    gap = mlopskit.disparities(again, metrics=["false_positive_rate"])
+    assert gap[["smallest", "largest", "difference"]].to_numpy().tolist() == [["a", "b", 1.0]]
 
 
 def test_an_unknown_name_says_what_exists() -> None:

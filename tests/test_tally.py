@@ -10,9 +10,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import metrics as sk
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mlopskit.errors import DataError
+from mlopskit.evaluate import tally_metrics
 from mlopskit.intervals import areas, average_precisions, delong
 from mlopskit.tally import Grouping, ScoreBins, Tally, auc_from_bins, block_of
 from mlopskit.tally.entries import binned_entries, entries_of
@@ -105,6 +107,20 @@ def test_regression_sums_keep_their_digits_far_from_zero():
     assert spread == pytest.approx(np.sum((y - y.mean()) ** 2), rel=1e-5)
 
 
+@pytest.mark.parametrize("weight", [None, "w"])
+def test_sums_of_two_parts_give_the_errors_and_the_fit_of_all_rows(weight):
+    rng = np.random.default_rng(7)
+    y, w = rng.normal(1e4, 3, 500), rng.integers(1, 4, 500)
+    rows = pd.DataFrame({"_row": range(500), "_target": y, "prediction": y + rng.normal(0.5, 2, 500), "w": w})
+    parts = [Tally.from_table(part, task="regression", weight=weight) for part in (rows.head(123), rows.tail(377))]
+    found = tally_metrics(parts[0] + parts[1]).head(4).set_index("metric")["value"]
+    pair, how = (y, rows["prediction"]), {"sample_weight": w if weight else None}
+    assert found.to_dict() == pytest.approx({
+        "mae": sk.mean_absolute_error(*pair, **how), "rmse": sk.root_mean_squared_error(*pair, **how),
+        "r2": sk.r2_score(*pair, **how), "bias": np.average(rows["prediction"] - y, weights=how["sample_weight"]),
+    })  # fmt: skip
+
+
 def test_confusion_counts_agree_with_counting_by_hand():
     rows = pd.DataFrame({"g": list("aab"), "_target": [0, 2, 1], "prediction": [0, 1, 1]})
     counts = Tally.from_table(rows, ["g"], task="multiclass").confusion()
@@ -149,6 +165,15 @@ def test_tallies_of_different_edges_are_not_added():
         )
 
 
+def test_rows_with_scores_are_not_added_to_rows_without():
+    """Areas would be those of some rows, beside the number of all."""
+    first, second = _scored(50), _scored(60, seed=1).drop(columns="score")
+    with pytest.raises(DataError, match=r"different kinds of rows \(with scores or without\)"):
+        _ = Tally.from_table(first) + Tally.from_table(second)
+    nobody = Tally.from_table(second.head(0))
+    _same(nobody + Tally.from_table(first), Tally.from_table(first))
+
+
 def test_a_missing_person_has_one_block_however_the_numbers_are_stored():
     given = [1, None, 3, 2**40]
     kinds = [pd.Series(given, dtype=kind) for kind in ("float64", "Int64", "object", "Float64", "int64[pyarrow]")]
@@ -164,6 +189,20 @@ def test_a_unit_keeps_its_rows_in_one_block():
     counts = Tally.from_table(rows, unit="person").counts[0].sum(axis=(1, 2))
     assert counts.sum() == 400
     assert (counts % 10 == 0).all()
+    assert (counts > 0).sum() > 20  # 40 persons dealt to 64 blocks
+
+
+@pytest.mark.parametrize(
+    "how", [{"unit": "person"}, {"weight": "w"}, {"task": "regression"}, {"task": "multiclass", "unit": "person"}]
+)
+def test_counts_and_sums_are_kept_by_the_hash_of_the_unit_or_else_of_the_rows_id(how):
+    rows = _scored().assign(person=lambda table: table["_row"] // 10, w=1.0).sample(frac=1, random_state=0)
+    rows = rows.reset_index(drop=True)  # what counts is the id, not the place
+    hashed = pd.util.hash_pandas_object(rows[how.get("unit", "_row")], index=False).to_numpy() % 64
+    tally = Tally.from_table(rows, **how)
+    found = tally.sums[0, :, 0] if how.get("task") == "regression" else tally.counts[0].sum(axis=(1, 2))
+    assert found.tolist() == np.bincount(hashed.astype(int), minlength=64).tolist()
+    assert Tally.from_table(rows).counts.shape == (1, 1, 2, 2)  # independent rows need no blocks
 
 
 def test_a_person_has_one_block_however_the_number_is_stored():
@@ -264,6 +303,17 @@ def test_exact_scores_survive_addition_only_where_both_have_them():
     assert len((large + both).exact) == 0
 
 
+def test_parts_that_hold_one_class_each_still_give_the_area_of_the_whole():
+    """How far bins move it is known once both classes are there, so the scores are kept until then."""
+    rows = _scored(12_000).assign(score=lambda table: 0.5 + table["score"] / 1000)  # all within a few bins
+    parts = [Tally.from_table(rows[rows["_target"] == actual]) for actual in (0, 1)]
+    area = areas(entries_of(parts[0] + parts[1])[0]).value[0]
+    assert area == pytest.approx(roc_auc_score(rows["_target"], rows["score"]), abs=1e-12)
+    wide = [Tally.from_table(part) for _, part in _scored(12_000).groupby("_target")]
+    assert len(wide[0].exact) > 0
+    assert len((wide[0] + wide[1]).exact) == 0, "bins suffice"
+
+
 @settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), size=st.integers(30, 3000), spread=st.floats(0.05, 3))
 def test_bins_move_average_precision_by_no_more_than_their_bound(seed, size, spread):
@@ -283,4 +333,9 @@ def test_every_threshold_follows_from_the_bins():
         called = rows["score"] >= edges[place]
         for actual in (0, 1):
             assert counts[actual, place + 1 :].sum() == (called & (rows["_target"] == actual)).sum()
-    assert tally.scores["score_sum"].sum() == pytest.approx(rows["score"].sum())
+    scores = tally.scores.set_index(["actual", "bin"])["score_sum"]
+    home = np.searchsorted(edges, rows["score"], side="right")
+    expected = rows["score"].groupby([rows["_target"], home]).sum()
+    assert len(edges) == 4095
+    assert np.diff(np.log(edges / (1 - edges))) == pytest.approx(24 / 4096)  # equal steps on the logit scale
+    assert scores.to_numpy() == pytest.approx(expected.to_numpy())

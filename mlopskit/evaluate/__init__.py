@@ -137,6 +137,7 @@ from mlopskit.evaluate.slices.summary import (
     worst_note,
 )
 from mlopskit.evaluate.slices.tested import (
+    confirmed_better,
     confirmed_slices,
     count_evaluation,
     count_uses,
@@ -169,6 +170,7 @@ __all__ = [
     "choose_cases",
     "compare_mitigations",
     "confirm_slices",
+    "confirmed_better",
     "confirmed_slices",
     "confusion_chart",
     "confusion_table",

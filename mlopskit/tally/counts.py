@@ -220,12 +220,18 @@ def _refuse_different(left: Tally, right: Tally) -> None:
         ("bin edges or categories", left.grouping, right.grouping),
         ("numbers of blocks", left.counts.shape[1], right.counts.shape[1]),
         ("kinds of rows (weighted or not)", left.weighted, right.weighted),
+        ("kinds of rows (with scores or without)", _scored(left, right), _scored(right, left)),
     ):
         if a != b:
             raise DataError(
                 f"These tallies have different {what}, so their counts cannot be added; "
                 "make both with one Grouping and the same settings."
             )
+
+
+def _scored(tally: Tally, other: Tally) -> bool:
+    """Whether rows have scores; none have those that the other's have."""
+    return len(tally.scores) > 0 or (not tally.sizes.any() and len(other.scores) > 0)
 
 
 def _stacked(first: pd.DataFrame, second: pd.DataFrame, offset: int) -> pd.DataFrame:

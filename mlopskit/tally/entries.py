@@ -2,7 +2,8 @@
 
 Bins move the area under the ROC curve by at most Σ P_b·N_b / 2PN, and average precision by at most what the best and
 the worst order within each bin would make of it. In a cell where either exceeds 0.001 each distinct score is kept with
-its counts instead. So it is in small cells, where scores cost no more than bins.
+its counts instead. So it is in small cells, where scores cost no more than bins, and in cells of one class, where the
+bound is not known until rows of the other are added.
 """
 
 from __future__ import annotations
@@ -95,18 +96,18 @@ def _entries(tally: Tally, table: pd.DataFrame, order: str) -> Entries:
 
 
 def bounds(tally: Tally) -> npt.NDArray[np.float64]:
-    """Return the larger of the two bounds on the binning error by cell, (cells,); 0 without both classes."""
+    """Return the larger of the two bounds on the binning error by cell, (cells,); NaN without both classes."""
     found = binned_entries(tally)
     both = np.stack([areas(found).bound, average_precisions(found, bins=True).bound])
-    return np.asarray(np.nan_to_num(both).max(axis=0))
+    return np.asarray(both.max(axis=0))
 
 
 def needs_exact(tally: Tally) -> npt.NDArray[np.bool_]:
-    """Return the cells whose scores are worth keeping exactly: small ones, and those whose bins are too coarse."""
+    """Return the cells whose scores are worth keeping exactly: small ones, and those whose bins may be too coarse."""
     if not len(tally.scores):
         return np.zeros(len(tally.cells), dtype=bool)
     small = tally.sizes <= _SMALL
-    return np.asarray((bounds(tally) > LARGEST_BOUND) | small)
+    return np.asarray(~(bounds(tally) <= LARGEST_BOUND) | small)
 
 
 def exact_rows(tally: Tally, parts: Iterable[Coded], wanted: npt.NDArray[np.bool_]) -> Tally:

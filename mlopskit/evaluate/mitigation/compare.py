@@ -85,13 +85,13 @@ def compare_mitigations(
     Returns
     -------
     DataFrame
-        mitigation, split, n, metric, value, low, high, majority (what guessing the commonest class scores, whose gap
-        is 0), cost (what the metric loses against ``none`` on the same rows:
-        above 0 is worse) with cost_low and cost_high, column, gap (the metric compared between its groups), groups,
-        difference (the largest) with difference_low and difference_high, change (of the difference, against ``none``
-        on the same rows: below 0 is less of a gap) with change_low and change_high, pareto (no other has both a
-        smaller gap and a better figure), use (applied, can be chosen, …), method, status. Empty where nothing can be
-        compared.
+        mitigation, split, n, metric (that of the choice, the headline, and accuracy but under a privacy floor), value,
+        low, high, majority (what guessing the commonest class scores, whose gap is 0), cost (what the metric loses
+        against ``none`` on the same rows: above 0 is worse) with cost_low and cost_high, column, gap (the metric
+        compared between its groups), groups, difference (the largest) with difference_low and difference_high, change
+        (of the difference, against ``none`` on the same rows: below 0 is less of a gap) with change_low and
+        change_high, pareto (no other has both a smaller gap and a better figure), use (applied, can be chosen, …),
+        method, status. Empty where nothing can be compared.
 
     Raises
     ------

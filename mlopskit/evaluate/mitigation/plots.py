@@ -213,10 +213,10 @@ def mitigation_note(table: pd.DataFrame, data: GroupedRows) -> Note:
     compared, tested = _shown(table, "validation"), _shown(table, "test")
     if compared.empty:
         return display.note(*_nothing(table))
-    lines = [*_compared(compared), *_ranked(table), *_failed(table)]
+    lines = [*_compared(compared, table), *_ranked(table), *_failed(table)]
     found = _before_after(tested)
     if found is not None:
-        sentence, tone = _tested(*found)
+        sentence, tone = _tested(*found, table)
         return display.note(*lines, sentence, tone=tone)
     missed = table.loc[table["use"] == NOT_APPLIED, "mitigation"].tolist()
     if missed:
@@ -229,37 +229,43 @@ def mitigation_note(table: pd.DataFrame, data: GroupedRows) -> Note:
     return display.note(*lines, _not_chosen(compared))
 
 
-def _compared(rows: pd.DataFrame) -> Iterator[str]:
+def _compared(rows: pd.DataFrame, table: pd.DataFrame) -> Iterator[str]:
     """Yield the gap as it is, then what each mitigation makes of it."""
     first = rows.iloc[0].to_dict()
-    gap, metric = _words(first["gap"]), _words(first["metric"])
     if first["mitigation"] == NONE:
         now = _figure(first, "difference", "difference_low", "difference_high")
         rows_are, groups = f"{first['n']:,} validation rows", f"groups of {first['column']}"
-        yield f"On {rows_are} the largest gap in {gap} between {groups} is {now}."
+        yield f"On {rows_are} the largest gap in {_words(first['gap'])} between {groups} is {now}."
     others = [row for row in rows.to_dict("records") if np.isfinite(row["cost"])]
     linear = [row for row in others if row["mitigation"] == LINEAR]
     for row in [row for row in others if row not in linear]:
-        start = f" (its linear model alone {_effect(linear[0])})" if linear and row["mitigation"] == GRADIENT else ""
+        alone = linear and row["mitigation"] == GRADIENT
+        start = f" (its linear model alone {_effect(linear[0], table)})" if alone else ""
         worse = "" if row["pareto"] else "; another is better in both"
-        yield f"{row['mitigation']}: {_effect(row)} of {metric}{start}{worse}."
+        yield f"{row['mitigation']}: {_effect(row, table)}{start}{worse}."
     if any(row["mitigation"] in {THRESHOLDS, GRADIENT} for row in others):
         yield "fairlearn's two decide some rows by lot, drawn from a row's own values and a seed: a row has one answer."
 
 
 def _ranked(table: pd.DataFrame) -> Iterator[str]:
     """What is lost where scores decide and not decisions: those of a mixture are no more than its chance of yes."""
-    rows = table[(table["metric"] != _metric(table)) & (table["mitigation"] == GRADIENT)]
-    for row in rows[rows["split"] == "validation"].to_dict("records"):
-        if np.isfinite(row["cost"]):
-            cost = _figure(row, "cost", "cost_low", "cost_high")
-            lost = f"{cost} of {_words(row['metric'])}"
+    rows = table[(table["mitigation"] == GRADIENT) & (table["split"] == "validation")]
+    for row in rows.to_dict("records"):
+        if METRICS[row["metric"]].uses == "score" and np.isfinite(row["cost"]):
+            lost = f"{_figure(row, 'cost', 'cost_low', 'cost_high')} of {_words(row['metric'])}"
             yield f"{GRADIENT}'s scores are its chance of yes, which ranks less well: they cost {lost}."
 
 
-def _effect(row: Mapping[Any, Any]) -> str:
+def _effect(row: Mapping[Any, Any], table: pd.DataFrame) -> str:
     left = _figure(row, "difference", "difference_low", "difference_high")
-    return f"leaves {left} and costs {_figure(row, 'cost', 'cost_low', 'cost_high')}"
+    return f"leaves {left} and costs {_cost(row, table)}"
+
+
+def _cost(row: Mapping[Any, Any], table: pd.DataFrame) -> str:
+    """What a mitigation loses of its figure, and of accuracy where the table has both."""
+    same = (table["mitigation"] == row["mitigation"]) & (table["split"] == row["split"])
+    both = [row, *table[same & (table["metric"] == "accuracy") & (row["metric"] != "accuracy")].to_dict("records")]
+    return " and ".join(f"{_figure(one, 'cost', 'cost_low', 'cost_high')} of {_words(one['metric'])}" for one in both)
 
 
 def _failed(table: pd.DataFrame) -> Iterator[str]:
@@ -276,7 +282,7 @@ def _not_chosen(rows: pd.DataFrame) -> str:
     )
 
 
-def _tested(before: Mapping[Any, Any], row: Mapping[Any, Any]) -> tuple[str, str]:
+def _tested(before: Mapping[Any, Any], row: Mapping[Any, Any], table: pd.DataFrame) -> tuple[str, str]:
     """The second test: the applied mitigation against the same settings without it, on test rows."""
     gap = (
         f"Chosen and applied: {row['mitigation']}. On {row['n']:,} test rows, on which nothing was compared before, "
@@ -284,7 +290,7 @@ def _tested(before: Mapping[Any, Any], row: Mapping[Any, Any]) -> tuple[str, str
         f"of {_figure(before, 'difference', 'difference_low', 'difference_high')}: a change of "
         f"{_figure(row, 'change', 'change_low', 'change_high')}"
     )
-    cost = f"It costs {_figure(row, 'cost', 'cost_low', 'cost_high')} of {_words(row['metric'])}."
+    cost = f"It costs {_cost(row, table)}."
     if row["change_high"] < 0:
         return f"{gap}. {cost}", "good"
     if row["change_low"] > 0:

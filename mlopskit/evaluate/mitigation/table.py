@@ -76,20 +76,22 @@ def table_of(
     names : mapping
         column, metric (what a mitigation costs) and gap (what is compared between groups).
     headline : str, optional
-        A further metric to measure, where it needs scores.
+        A further metric to measure, where it needs scores. Accuracy is another, but under a privacy floor: with the
+        balanced one it would tell all four counts.
     replicates, seed : int
         Of the draws.
     """
     rows: list[dict[str, Any]] = []
     first: dict[str, Answer] = {}
     answers = list(answers)
+    further = [headline, *(["accuracy"] if data.floor < 2 else [])]
+    metrics = list(dict.fromkeys(name for name in (names.get("metric"), *further) if name))
     hidden = {
         split: _withheld(answers, split, data, names) for split in dict.fromkeys(answer.split for answer in answers)
     }
     for answer in answers:
         reference = first.setdefault(answer.split, answer)
         judged = _Judged(answer, reference, data, dict(names), replicates, seed, hidden[answer.split])
-        metrics = dict.fromkeys([names["metric"], headline or names["metric"]])
         rows += [judged.row(metric) for metric in metrics]
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["pareto"] = _undominated(table, names.get("metric", ""))

@@ -90,7 +90,7 @@ def find_slices(
     [[{'sex': 'f', 'town': 'b'}, 2, 25, 1.0, 2.7]]
     """
     features = features_frame(features)
-    values = checked_errors(errors, len(features))
+    values = _addable(checked_errors(errors, len(features)))
     check_search(k=k, alpha=alpha, min_support=min_support, max_level=max_level, direction=direction)
     if not len(features) or not features.shape[1] or not values.sum():
         return _with_visited(_result([], []), [])
@@ -146,6 +146,12 @@ def checked_errors(errors: npt.ArrayLike, rows: int) -> npt.NDArray[np.float64]:
     if not np.all(np.isfinite(values)) or (values < 0).any():
         raise DataError("Errors must be finite and not negative: 0/1 for wrong, a loss or a squared error.")
     return values
+
+
+def _addable(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Round errors to the last place of their sum, so that every sum is exact: equal rows tie, in whatever order."""
+    step = 2 * np.spacing(values.sum())
+    return np.asarray(np.rint(values / step) * step)
 
 
 def _warn_of_unbinned(features: pd.DataFrame, support: float) -> None:

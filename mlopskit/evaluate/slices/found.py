@@ -231,7 +231,8 @@ def show_slices(
 ) -> Table | Note:
     """Show the slices found and what alpha lets through, or say that none scores above 0.
 
-    What `better` holds, slices found with ``direction="better"``, is named in a sentence.
+    What `better` holds, slices found with ``direction="better"`` and tested by `confirmed_better`, is named in a
+    sentence.
     """
     errors = slice_errors(data.predictions_validation, data.target, by=by)
     if isinstance(errors, str):
@@ -258,14 +259,16 @@ def show_slices(
 
 
 def best_sentence(better: pd.DataFrame | None) -> str:
-    """Say in which slices the model does unusually well; how they are found, and that nothing confirms them."""
+    """Say in which slices the model does unusually well, how they are found, and what test rows say of them."""
     known = pd.DataFrame() if better is None else better[better["n"].notna()].head(_NAMED)
     if known.empty:
         return ""
-    named = [f"{row['slice']} ({row['n']:,} rows, {row['times']:.2f} times the overall error)"
-             for row in known.to_dict("records")]  # fmt: skip
-    how = "(the same score turned round, an extension of ours to SliceLine; not tested on other rows)"
-    return f"Unusually good {how}: {'; '.join(named)}."
+    named = [
+        f"{row['slice']} ({row['n']:,} rows, {row['times']:.2f} times the overall error; "
+        f"{row.get('status', 'not tested')} on test rows)"
+        for row in known.to_dict("records")
+    ]
+    return f"Unusually good (the same score turned round, an extension of ours to SliceLine): {'; '.join(named)}."
 
 
 def _first_of(words: str) -> str:

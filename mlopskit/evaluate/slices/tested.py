@@ -91,6 +91,47 @@ def confirmed_slices(
     return hide_slices(tested, shown, data.floor)
 
 
+def confirmed_better(
+    data: GroupedRows,
+    features: SliceFeatures,
+    better: pd.DataFrame,
+    *,
+    by: str = "error",
+    level: float = 0.05,
+    method: Literal["bh", "by"] = "bh",
+) -> pd.DataFrame:
+    """Test on test rows the slices where the model does unusually well: that they are better than the rest.
+
+    Parameters
+    ----------
+    data : GroupedRows
+    features : SliceFeatures
+    better : DataFrame
+        As from `worst_slices` with the same `by` and ``direction="better"``.
+    by : str
+        What slices were searched by.
+    level, method
+        As for `confirm_slices`; the adjustment is over these slices, whose claim is another than that of the worst.
+
+    Returns
+    -------
+    DataFrame
+        `better` with n_test, error_test, error_rest, p_value, adjusted, confirmed, power, status and method. As it was
+        where there is nothing to test, or where a privacy floor withholds it.
+    """
+    errors = slice_errors(data.predictions, data.target, by=by)
+    if better.empty or isinstance(errors, str) or better["n"].isna().all():
+        return better
+    whose = None if data.unit is None else errors.of(data.unit.to_frame("unit"))["unit"]
+    plain = better[["columns", "level", "n", "error", "score"]].rename(columns={"columns": "slice"})
+    tested = confirm_slices(
+        plain, errors.of(features.test), errors.each, level=level, method=method, direction="better", unit=whose
+    )
+    return better.assign(
+        **{name: tested[name].to_numpy() for name in tested.columns.difference(plain.columns, sort=False)}
+    )
+
+
 def _key(chosen: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(chosen.items()))
 
