@@ -79,6 +79,17 @@ def test_a_column_named_like_markup_is_said() -> None:
     assert "'<script>'" in item.detail
 
 
+def test_repeats_of_someone_without_a_declared_group_are_said() -> None:
+    frame = clean().assign(patient_id=np.arange(200) // 2, x_id=np.arange(200))
+    issue = found(frame)[("DAT020", "patient_id")]
+    assert issue.outcome == "issue"
+    assert "[data] group" in issue.detail
+    assert ("DAT020", "x_id") not in found(frame), "no two rows have the same"
+    assert found(frame, exclude=["patient_id"])[("DAT020", "patient_id")].outcome == "issue", "excluded or not"
+    assert found(frame, group="patient_id")[("DAT020", "patient_id")].outcome == "passed"
+    assert found(clean())[("DAT020", "columns")].outcome == "passed"
+
+
 def split_table(n: int = 400, **columns: Any) -> pd.DataFrame:
     return pd.DataFrame({ROW: np.arange(n), TARGET: np.arange(n) % 2, **columns})
 

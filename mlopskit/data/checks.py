@@ -37,6 +37,7 @@ CHECKS: Mapping[str, str] = {
     "DAT017": "sensitive columns",
     "DAT018": "labels merged into one class",
     "DAT019": "column names that need care",
+    "DAT020": "repeats without a declared group",
 }
 """Code → what is looked at."""
 

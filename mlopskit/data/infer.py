@@ -126,7 +126,7 @@ def _positive(counts: pd.Series[int]) -> tuple[str, str]:
 
 def _columns(frame: pd.DataFrame, kinds: Mapping[str, str], target: str) -> dict[str, list[str]]:
     """Column names that suggest a part, by part."""
-    tokens = {name: set(re.split(r"[^a-z0-9]+", _snake(name))) for name in kinds}
+    tokens = {name: _tokens(name) for name in kinds}
     identifiers = [
         name
         for name, kind in kinds.items()
@@ -136,7 +136,7 @@ def _columns(frame: pd.DataFrame, kinds: Mapping[str, str], target: str) -> dict
         name for name, kind in kinds.items() if name not in identifiers and _is_time(frame[name], kind, tokens[name])
     ]
     sensitive = [name for name in kinds if tokens[name] & set(SENSITIVE) and name not in identifiers]
-    groups = [name for name in identifiers if frame[name].duplicated().any()]
+    groups = [name for name in identifiers if frame[name].dropna().duplicated().any()]
     splits = [name for name in kinds if name.lower() in {"split", "fold", "set"} and frame[name].nunique() <= 10]
     return {
         "time": times[:1],
@@ -144,6 +144,21 @@ def _columns(frame: pd.DataFrame, kinds: Mapping[str, str], target: str) -> dict
         "sensitive": sensitive,
         "exclude": [name for name in [*identifiers, *splits] if name not in groups[:1] and name != target],
     }
+
+
+def repeated_identifiers(frame: pd.DataFrame) -> list[str]:
+    """Return the columns that are called an identifier and whose values come again, as if someone had several rows."""
+    return [
+        str(name)
+        for name in frame.columns
+        if kind_of_column(frame[name]) in {"categorical", "numeric"}
+        and _is_identifier(frame[name], _tokens(str(name)))
+        and frame[name].dropna().duplicated().any()
+    ]
+
+
+def _tokens(name: str) -> set[str]:
+    return set(re.split(r"[^a-z0-9]+", _snake(name)))
 
 
 def _snake(name: str) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from mlopskit.data.checks import Finding, percent
 from mlopskit.data.columns import TARGET, Columns, Target
+from mlopskit.data.infer import repeated_identifiers
 from mlopskit.data.schema import validate
 from mlopskit.data.split import hashable, row_units
 from mlopskit.errors import listing
@@ -72,7 +73,7 @@ def source_findings(
     for code, subject, clean, check in checks:
         issues = [item for name in features if (item := check(features[name], kinds[name]))]
         found += issues or [Finding(code, subject, "passed", clean, features.shape[1])]
-    return [*found, _duplicates(frame), *_sensitive(frame, columns), _names(frame)]
+    return [*found, _duplicates(frame), *_sensitive(frame, columns), _names(frame), *_repeats(frame, columns)]
 
 
 def _missing(column: pd.Series[Any], kind: str) -> Finding | None:  # noqa: ARG001 - all checks take the same
@@ -166,6 +167,18 @@ def _sensitive_column(column: pd.Series[Any]) -> Finding:
         )
         return Finding("DAT017", str(column.name), "issue", detail, len(small))
     return Finding("DAT017", str(column.name), "passed", f"{len(counts)} groups; {said}", missing)
+
+
+def _repeats(frame: pd.DataFrame, columns: Columns) -> list[Finding]:
+    if columns.group is not None:
+        return [Finding("DAT020", columns.group, "passed", "declared in [data] group")]
+    detail = (
+        "called an identifier, and some have several rows: these are split apart and counted as if they were "
+        "independent, unless [data] group names the column"
+    )
+    return [Finding("DAT020", name, "issue", detail) for name in repeated_identifiers(frame)] or [
+        Finding("DAT020", "columns", "passed", "no identifier comes again")
+    ]
 
 
 def _names(frame: pd.DataFrame) -> Finding:

@@ -73,7 +73,7 @@ def _statements(
     head = f"{len(issues)} of {looked} data checks found an issue"
     tone = "warning" if len(issues) or unseen else "good"
     said = [_statement(head + (f", {unseen} could not look." if unseen else "."), tone, "data/quality")]
-    grave = issues.loc[issues["code"].isin(["DAT003", "DAT006", "DAT007", "DAT008"])]
+    grave = issues.loc[issues["code"].isin(["DAT003", "DAT006", "DAT007", "DAT008", "DAT020"])]
     said += [
         _statement(f"{row['check'].capitalize()}: {row['subject']}: {row['detail']}.", "bad", "data/quality")
         for row in grave.head(3).to_dict("records")
@@ -114,6 +114,8 @@ def _next(quality: pd.DataFrame) -> list[dict[str, str]]:
     steps = []
     if issues & {"DAT006", "DAT007", "DAT008"}:
         steps.append({"text": "Settle the suspected leakage before any model is believed.", "phase": "data"})
+    if "DAT020" in issues:
+        steps.append({"text": "Say whose rows they are in [data] group.", "phase": "scope"})
     if "DAT010" in issues or "DAT009" in issues:
         steps.append({"text": "Exclude identifiers and constant columns in [data] exclude.", "phase": "scope"})
     if "could not check" in set(quality["outcome"]):
