@@ -5,12 +5,16 @@ from __future__ import annotations
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlopskit.data import ROW, TARGET, Columns, Target
 from mlopskit.deploy import (
     Gates,
     Server,
@@ -21,6 +25,7 @@ from mlopskit.deploy import (
     tune_deferral,
     write_bundle,
 )
+from mlopskit.deploy.compared import Pairs
 from mlopskit.deploy.requirements import OUTCOMES, verdict
 from mlopskit.deploy.scoring import in_share
 from mlopskit.deploy.serving import Query, Routing, Service
@@ -186,3 +191,25 @@ def _mirroring(server: Server, *, fault: str) -> tuple[Service, Query]:
     features = {"age": 40, "sex": "f", SERVED["TOWN"]: "Köln", "member": True}
     rows = [{"row": i, "features": {**features, "age": 20 + 2 * i}} for i in range(20)]
     return service, Query.model_validate({"rows": rows})
+
+
+def test_ten_rows_of_the_same_person_make_no_gate_surer() -> None:
+    rng = np.random.default_rng(0)
+    truth, score = rng.integers(0, 2, 300), {arm: rng.random(300) for arm in ("champion", "challenger")}
+
+    def width(times: int, group: str | None) -> float:
+        rows = pd.DataFrame({ROW: np.arange(300 * times), TARGET: np.repeat(truth, times)})
+        rows["person"] = np.repeat(np.arange(300), times)
+        records = [
+            {"row": row, "arm": arm, "prediction": 1.0, "scores": [float(value)]}
+            for arm, scores in score.items()
+            for row, value in enumerate(np.repeat(scores, times))
+        ]
+        target = Target("binary", "y", ("no", "yes"), "yes")
+        bundle = SimpleNamespace(target=target, columns=Columns((), group=group))
+        server = SimpleNamespace(bundle=bundle, mark=lambda: 0, records=lambda after: records)
+        found = Pairs(server, rows, "roc_auc", 0.95).difference()
+        return found["high"] - found["low"]
+
+    assert width(10, None) < 0.5 * width(1, None)
+    assert width(10, "person") == pytest.approx(width(1, None), rel=0.25)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from mlopskit.data import ROW, TARGET, Columns, Target
 from mlopskit.display import Table
@@ -13,9 +16,11 @@ from mlopskit.evaluate import (
     SliceFeatures,
     disparities_by_column,
     group_metrics,
+    judge_by_group,
     metrics_by_slice,
     slice_examples,
 )
+from mlopskit.scope import Criterion
 from mlopskit.tally import Grouping
 
 
@@ -64,6 +69,49 @@ def test_a_gap_is_judged_by_persons_too() -> None:
     assert often["difference"] == pytest.approx(once["difference"])
     assert often["difference_high"] - often["difference_low"] > 0.7 * (once["difference_high"] - once["difference_low"])
     assert often["p_value"] > 0.3 * once["p_value"]
+
+
+@pytest.mark.parametrize(
+    ("task", "metrics"), [("binary", ["accuracy", "f1", "roc_auc"]), ("regression", ["mae", "rmse", "bias", "r2"])]
+)
+def test_groups_that_share_their_persons_alike_have_no_gap(task: str, metrics: list[str]) -> None:
+    """Each person's row once by day and once by night: whatever persons are drawn, the two agree."""
+    data = rows_of_persons(2)
+    table = data.test.drop(columns="sex").assign(half=np.tile(["day", "night"], len(data.test) // 2))
+    columns = Columns(("half",), (), ("half",), sensitive=("half",), group="person")
+    target = data.target if task == "binary" else Target("regression", "y")
+    data = replace(
+        data, target=target, columns=columns, grouping=Grouping.fit(table, ["half"]), validation=table, test=table
+    )
+    gaps = disparities_by_column(data, metrics_by_slice(data, metrics=metrics), metrics=metrics)
+    assert gaps["metric"].tolist() == metrics
+    assert gaps[["difference", "difference_high"]].to_numpy() == pytest.approx(0, abs=1e-9)
+    assert gaps["method"].str.endswith("joint draws from what each block moves").all()
+
+
+def test_one_of_five_groups_fails_where_its_interval_at_99_percent_lies_outside_the_bound() -> None:
+    """1 − 0.05 / 5; SciPy's Wilson interval of the smallest rate that is undecided and of the one below it."""
+
+    def end(k: int, level: float) -> float:
+        return float(stats.binomtest(k, 100).proportion_ci(level, method="wilson").high)
+
+    most = max(k for k in range(100) if end(k, 0.99) < 0.8)
+    assert end(most + 1, 0.95) < 0.8 <= end(most + 1, 0.99)
+    for right, status in ((most, "not-met"), (most + 1, "undecided")):
+        town, place = np.divmod(np.arange(500), 100)
+        rows = pd.DataFrame({ROW: np.arange(500), "town": town.astype("str"), TARGET: np.arange(500) % 2})
+        answers = np.where(place < np.where(town == 4, right, 95), rows[TARGET], 1 - rows[TARGET])
+        found = rows[[ROW, TARGET]].assign(prediction=answers, score=0.5)
+        criterion = Criterion(metric="accuracy", at_least=0.8, every_slice_of="town", on_undecided="stop")
+        columns, target = (
+            Columns(("town",), (), ("town",), slices=("town",)),
+            Target("binary", "y", ("no", "yes"), "yes"),
+        )
+        grouping = Grouping.fit(rows, ["town"])
+        data = GroupedRows(target, columns, grouping, rows, rows, found, found, (criterion,), "accuracy")
+        row = judge_by_group(data).iloc[0]
+        assert (row["status"], row["group"], row["method"]) == (status, "4", "Wilson")
+        assert ("rows would decide; there are 100" in row["reason"]) == (status == "undecided")
 
 
 def test_whose_rows_they_are_is_said() -> None:

@@ -106,6 +106,8 @@ def test_among_many_groups_the_wider_interval_condemns():
     verdict = judge_groups(SLICES, table, scope="slice", slice="group")
     assert verdict.status == "undecided"
     assert "many groups" in verdict.reason
+    # the wider half, 0.12, has to become 0.1: 500 · 1.2² rows
+    assert "about 720 rows would decide; there are 500" in verdict.reason
 
 
 def test_no_groups_at_all_are_never_met():
@@ -201,6 +203,7 @@ def test_overall_and_gain_criteria_are_judged_and_those_of_groups_are_left_to_ot
     table = evaluated(BINARY, criteria)[3]
     assert table["status"].tolist() == ["met", "met", "undecided"]
     assert table["scope"].tolist() == ["overall", "gain", "gain"]
+    assert table["method"].tolist()[:2] == ["DeLong, logit scale", "DeLong, joined by squares"]
     assert "no linear baseline" in table["reason"].iloc[2]
 
 

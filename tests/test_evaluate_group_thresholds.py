@@ -228,4 +228,6 @@ def test_withheld_groups_have_no_calibration():
     hidden = table[table["status"] == "hidden"]
     assert "rare" in set(hidden["group"])
     assert hidden[["positives", "observed", "difference", "ece"]].isna().all(axis=None)
-    assert "rare" not in group_calibration_chart(table).svg
+    chart = group_calibration_chart(table)
+    assert "rare" not in chart.svg
+    assert f"groups not drawn: {len(hidden)} (artefact calibration)" in chart.svg

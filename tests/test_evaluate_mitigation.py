@@ -279,6 +279,36 @@ def test_no_change_is_zero_among_many_rows_and_unsure_among_few_and_small_groups
     assert np.isnan(gap_change(y[:55], p[:55], p[:55], groups[:55], gap="recall")[:3]).all()
 
 
+def test_a_change_of_the_gap_counts_persons_and_not_their_rows() -> None:
+    rng = np.random.default_rng(0)
+    y, before, after = rng.integers(0, 2, 400), rng.random(400) < 0.4, rng.random(400) < 0.4
+    groups, widths = np.repeat(["a", "b"], 200), {}
+    for name, times, blocks in (("once", 1, None), ("alone", 10, None), ("persons", 10, np.arange(400) % 64)):
+        parts = [np.repeat(part, times) for part in (y, before * 1, after * 1, groups)]
+        whose = None if blocks is None else np.repeat(blocks, times)
+        _, low, high, method = gap_change(*parts, gap="selection_rate", blocks=whose)
+        widths[name] = high - low
+        assert ("blocks" in method) == (blocks is not None)
+    assert widths["alone"] < 0.5 * widths["once"]
+    assert widths["persons"] == pytest.approx(widths["once"], rel=0.25)
+
+
+def test_mitigations_are_compared_by_persons_where_these_have_several_rows() -> None:
+    project = Project()
+    data = project.data
+    validation, test = (part.assign(person=np.arange(len(part)) // 2) for part in (data.validation, data.test))
+    columns = replace(COLUMNS, group="person")
+    once = project.compare()
+    project.data = replace(data, columns=columns, validation=validation, test=test)
+    found = project.compare()
+    compared = found[found["mitigation"] == "reweighting"]
+    assert len(compared)
+    for part in ("figure: jackknife", "cost: paired jackknife", "change: paired bootstrap of blocks"):
+        assert compared["method"].str.contains(part).all()
+    exact = ["value", "cost", "difference", "change"]
+    assert found[exact].to_numpy() == pytest.approx(once[exact].to_numpy(), nan_ok=True), "figures stay what they are"
+
+
 def test_the_front_holds_what_nothing_betters() -> None:
     table = pd.DataFrame({"difference": [0.3, 0.1, 0.2, 0.1, np.nan], "value": [0.8, 0.7, 0.6, 0.7, 0.9]})
     table = table.assign(split="validation", metric="accuracy")

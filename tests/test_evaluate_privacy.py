@@ -255,6 +255,7 @@ def test_a_withheld_group_is_judged_by_its_true_figures_which_are_not_shown(floo
     gap = with_floor.loc["difference of selection_rate between a at most 0.1"]
     assert np.isnan(gap["value"])
     assert gap["group"] == ""
+    assert gap["method"].startswith("a count behind it is below the privacy floor")  # else it tells effective rows
     assert "judged by the true figures, which are not shown" in gap["reason"]
 
 

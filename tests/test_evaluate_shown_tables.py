@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from mlopskit.evaluate import disparities_chart, show_confirmed, show_disparities, show_groups
+from mlopskit.evaluate import disparities_chart, groups_chart, show_confirmed, show_disparities, show_groups
 
 NAN = float("nan")
 
@@ -99,6 +99,29 @@ def test_confirmed_slices_come_first_and_one_method_is_said_once() -> None:
     assert "Every test: Fisher, one-sided." in shown.caption
     assert "method" not in shown.frame
     assert "method" in show_confirmed(what_was_tested(method=["Welch", "Fisher, one-sided", "Welch"])).frame
+
+
+def names_in(chart: object) -> list[str]:
+    """Groups named in a chart, from the top."""
+    found = re.findall(r'y="([\d.]+)">(town: .*?) \(', chart.svg)  # type: ignore[attr-defined]
+    return [name for _, name in sorted(found, key=lambda label: float(label[0]))]
+
+
+def test_one_figure_has_every_group_and_the_worst_at_the_top() -> None:
+    table = groups(45)
+    chart = groups_chart(table, metric="recall")
+    assert names_in(chart) == [f"town: t{place}" for place in range(44, -1, -1)]
+    assert "more in the artefact groups" not in chart.svg
+    assert "15 more in the artefact groups" in groups_chart(table, metric="recall", most=30).svg
+
+
+def test_a_group_without_a_value_keeps_its_place_below_the_others() -> None:
+    table = groups(3)
+    none = (table["group"] == "t2") & (table["metric"] == "recall")
+    table.loc[none, ["value", "low", "high"]] = NAN
+    table.loc[none, "status"] = "cannot-be-estimated"
+    assert names_in(groups_chart(table, metric="recall")) == ["town: t1", "town: t0", "town: t2"]
+    assert "2 of 3 groups" in groups_chart(table, metric="recall").alt
 
 
 def test_a_chart_of_gaps_says_how_many_rows_are_behind_them() -> None:

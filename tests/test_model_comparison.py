@@ -164,3 +164,25 @@ def test_a_summary_without_a_baseline_of_its_own_has_none(baselines: list[Baseli
         made.search, made.predictions, made.table, made.headline, threshold=made.threshold, verdict=judged
     )
     assert found["facts"][0].get("baseline") == (0.7 if baselines else None)
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_ten_rows_of_the_same_person_make_no_difference_surer(task: str, tmp_path: Path) -> None:
+    made = compare(task, SIMPLE, tmp_path)
+    repeated = made.data.validation.loc[np.repeat(np.arange(len(made.data.validation)), 10)].reset_index(drop=True)
+    repeated = repeated.assign(person=repeated[ROW], **{ROW: np.arange(len(repeated))})
+    alone = replace(made.data, validation=repeated)
+    threshold = made.threshold.threshold
+    predictions = predict_table(made.search.model, repeated, target=made.data.target, threshold=threshold)
+    width = {
+        name: (table["high"] - table["low"]).to_numpy()
+        for name, table in {
+            "once": made.table,
+            "alone": compare_with_baselines(predictions, alone, made.benchmarks, made.headline),
+            "persons": compare_with_baselines(
+                predictions, replace(alone, group="person"), made.benchmarks, made.headline
+            ),
+        }.items()
+    }
+    assert (width["alone"] < 0.5 * width["once"]).all(), "as if there were ten times as many persons"
+    assert width["persons"] == pytest.approx(width["once"], rel=0.35)

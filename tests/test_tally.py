@@ -339,3 +339,19 @@ def test_every_threshold_follows_from_the_bins():
     assert len(edges) == 4095
     assert np.diff(np.log(edges / (1 - edges))) == pytest.approx(24 / 4096)  # equal steps on the logit scale
     assert scores.to_numpy() == pytest.approx(expected.to_numpy())
+
+
+def test_an_area_that_bins_may_have_moved_far_cannot_be_estimated():
+    """In either part all bins are of one class; together they are of both, and the order within them is not known."""
+    rng, parts = np.random.default_rng(0), []
+    for higher in (0, 1):
+        actual = rng.integers(0, 2, 5000)
+        score = 0.5 + 0.1 * (actual == higher) + rng.random(5000) / 1e6
+        parts.append(pd.DataFrame({"_target": actual, "prediction": actual, "score": score}))
+    joined = Tally.from_table(parts[0]) + Tally.from_table(parts[1])
+    found = tally_metrics(joined, metrics=["roc_auc", "average_precision"])
+    assert (found["status"] == "cannot-be-estimated").all()
+    assert found[["low", "high"]].isna().all(axis=None)
+    assert found["method"].str.contains("score bins are off by up to 0.").all()
+    at_once = tally_metrics(Tally.from_table(pd.concat(parts)), metrics=["roc_auc"])
+    assert (at_once["status"] == "estimated").all()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlopskit.data.card import card_note, data_card
     from mlopskit.data.checks import Finding, findings_table
-    from mlopskit.data.columns import ROW, TARGET, Columns, Target
+    from mlopskit.data.columns import ROW, TARGET, Columns, Target, units_of
     from mlopskit.data.features import describe_preparation, fit_preparation, make_preparation, source_columns
     from mlopskit.data.infer import infer_scope
     from mlopskit.data.labels import LabelCheck, find_label_errors
@@ -79,6 +79,7 @@ _HOMES = {
     "summarise_data": "summary",
     "target_findings": "target",
     "target_over_time": "plots",
+    "units_of": "columns",
     "validate": "schema",
     "validator": "schema",
 }
@@ -130,6 +131,7 @@ __all__ = [  # noqa: RUF022 - sorted as Python sorts
     "summarise_data",
     "target_findings",
     "target_over_time",
+    "units_of",
     "validate",
     "validator",
 ]

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROW = "_row"
 """int64, the position of the row in the source: unique, and the same in every table of a run."""
@@ -117,6 +120,18 @@ class Columns:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON record."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+
+def units_of(rows: pd.DataFrame, group: str | None) -> pd.Series[Any] | None:
+    """Return whom each row belongs to where somebody has several of them; nothing where each row stands for itself.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    group : str, optional
+        ``[data] group``.
+    """
+    return rows[group] if group is not None and group in rows and rows[group].duplicated().any() else None
 
 
 def _plain(value: Any) -> Any:

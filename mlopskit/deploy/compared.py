@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlopskit.data.columns import ROW, TARGET
+from mlopskit.data.columns import ROW, TARGET, units_of
 from mlopskit.deploy.client import Server
 from mlopskit.deploy.floored import hide_columns
 from mlopskit.deploy.messages import to_rows
 from mlopskit.deploy.scoring import CHALLENGER, CHAMPION, in_share
 from mlopskit.intervals import wilson
-from mlopskit.tally import Grouping
+from mlopskit.tally import Grouping, block_of
 
 _BATCH = 20
 _CONNECTIONS = 4
@@ -137,9 +137,11 @@ class Pairs:
         if len(table):
             sides = [self._answers(table, arm) for arm in (CHALLENGER, CHAMPION)]
             truth = table[TARGET].to_numpy()
+            whose = units_of(self.rows.set_index(ROW).loc[table[ROW]], self.server.bundle.columns.group)
             found = paired_difference(
-                truth, *sides, metric=self.metric, task=self.target.task, confidence=self.confidence
-            )
+                truth, *sides, metric=self.metric, task=self.target.task, confidence=self.confidence,
+                blocks=None if whose is None else block_of(whose),
+            )  # fmt: skip
         if found is None or np.isnan(found.value) or metric.greater_is_better is None:
             empty = dict.fromkeys(("difference", "low", "high"), np.nan)
             return {"metric": self.metric, **empty, "side": "unknown", "outcome": "not judged"}

@@ -62,6 +62,8 @@ class Verdict:
     majority : float
         The figure had everybody been given the commonest class, or the mean, on the same rows; NaN where it is
         undefined or not known.
+    method : str
+        By which method the interval was made; where there is none, why not.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Verdict:
     reason: str
     on_undecided: str
     majority: float = math.nan
+    method: str = ""
 
 
 def judge(
@@ -112,7 +115,7 @@ def judge(
         A wider interval that must lie wholly outside before the criterion counts as not met; for one of G groups that
         at confidence 1 − 0.05 / G, so that looking at many groups condemns no model by chance.
     why : str
-        Why it cannot be estimated, where it cannot.
+        Why it cannot be estimated, where it cannot; else the method of its interval.
     majority : float
         The figure of a majority guess; it decides nothing.
 
@@ -125,11 +128,12 @@ def judge(
     '0.620, interval 0.570 to 0.670, contains the bound 0.600: about 2,500 rows would decide; there are 400.'
     """
     side = "at_least" if criterion.at_least is not None else "at_most"
-    status = _status(criterion, value, low, high, outer or (low, high))
-    reason = _reason(criterion, value, low, high, status, n=n, why=why)
+    outer = outer or (low, high)
+    status = _status(criterion, value, low, high, outer)
+    reason = _reason(criterion, value, low, high, status, outer, n=n, why=why)
     return Verdict(
         criterion.name, criterion.metric, scope, slice, group, float(value), float(low), float(high), criterion.bound,
-        side, status, f"{group}: {reason}" if group else reason, criterion.on_undecided or "stop", float(majority),
+        side, status, f"{group}: {reason}" if group else reason, criterion.on_undecided or "stop", float(majority), why,
     )  # fmt: skip
 
 
@@ -141,16 +145,20 @@ def _status(criterion: Criterion, value: float, low: float, high: float, outer: 
     return "met" if high <= criterion.bound else "not-met" if outer[0] > criterion.bound else "undecided"
 
 
-def _reason(criterion: Criterion, value: float, low: float, high: float, status: Status, *, n: int, why: str) -> str:
+def _reason(
+    criterion: Criterion, value: float, low: float, high: float, status: Status, outer: tuple[float, float], *, n: int,
+    why: str,
+) -> str:  # fmt: skip
     if not all(map(math.isfinite, (value, low, high))):
         return f"it cannot be estimated{f' ({why})' if why else ''}, and what cannot be estimated is never met."
     figures = f"{say(value)}, interval {say(low)} to {say(high)},"
     bound = say(criterion.bound)
     if status != "undecided":
         return f"{figures} lies wholly {'within' if status == 'met' else 'outside'} the bound {bound}."
-    if not low < criterion.bound < high:
-        return f"{figures} lies outside the bound {bound}, but not by more than looking at many groups can make it."
-    return f"{figures} contains the bound {bound}: {_rows_needed(value, low, high, criterion.bound, n)}"
+    if low < criterion.bound < high:
+        return f"{figures} contains the bound {bound}: {_rows_needed(value, low, high, criterion.bound, n)}"
+    doubt = f"{figures} lies outside the bound {bound}, but not by more than looking at many groups can make it"
+    return f"{doubt}: {_rows_needed(value, *outer, criterion.bound, n)}"
 
 
 def _rows_needed(value: float, low: float, high: float, bound: float, n: int) -> str:

@@ -15,9 +15,12 @@ import numpy as np
 import pandas as pd
 
 from mlopskit.data import TARGET, Target
+from mlopskit.evaluate.groups.grouped import OVERALL
+from mlopskit.evaluate.groups.table import group_metrics
 from mlopskit.metrics import NOT_ESTIMATED, default_metrics, get_metric, measure, paired_difference, score_array
 from mlopskit.model import headline_metric, predict_table
 from mlopskit.runs import Run
+from mlopskit.tally import block_of
 
 GAINS = ["baseline", "metric", "model", "value", "gain", "low", "high", "method", "n", "verdict", "majority"]
 SAME = "the same answers"
@@ -57,6 +60,7 @@ def metric_table(
     replicates: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    unit: pd.Series[Any] | None = None,
 ) -> pd.DataFrame:
     """Measure the model, with what the majority guess would have scored beside every figure.
 
@@ -68,6 +72,9 @@ def metric_table(
         What is predicted.
     metrics, replicates, confidence, seed
         As for `mlopskit.metrics.measure`.
+    unit : Series, optional
+        Whom each row belongs to, as from `mlopskit.data.units_of`; intervals are then those of `group_metrics` with
+        units.
 
     Returns
     -------
@@ -77,8 +84,8 @@ def metric_table(
     """
     truth, score = predictions[TARGET].to_numpy(), score_array(predictions)
     task = target.task
-    options: dict[str, Any] = {"task": task, "metrics": metrics, "replicates": replicates, "confidence": confidence}
-    found = measure(truth, predictions["prediction"].to_numpy(), score, seed=seed, **options)
+    options: dict[str, Any] = {"metrics": metrics, "replicates": replicates, "confidence": confidence, "seed": seed}
+    found = measured(truth, (predictions["prediction"].to_numpy(), score), task, unit, **options)
     guess, guess_score = majority["prediction"].to_numpy(), score_array(majority)
     chosen = [get_metric(name, task) for name in found["metric"]]
     with np.errstate(all="ignore"):
@@ -87,6 +94,23 @@ def metric_table(
     found["confidence"] = confidence
     first = ["metric", "value", "low", "high", "confidence", "majority"]
     return found[[*first, "method", "n", "denominator", "status", "meaning"]]
+
+
+def measured(
+    truth: Any, answers: tuple[Any, Any], task: str, unit: pd.Series[Any] | None, **options: Any
+) -> pd.DataFrame:
+    """Measure as `mlopskit.metrics.measure`; where rows belong together, by what leaving out blocks of these does."""
+    if unit is None:
+        return measure(truth, *answers, task=task, **options)
+    names = options.pop("metrics") or [
+        name for name in default_metrics(task) if answers[1] is not None or get_metric(name, task).uses == "prediction"
+    ]
+    everybody = pd.DataFrame({"rows": np.full(len(truth), "all")})
+    told: dict[str, Any] = {"y_score": answers[1], "metrics": names, "task": task, "unit": unit}
+    table = group_metrics(truth, answers[0], everybody, **told, **options)
+    found = table[table["group"] == OVERALL].drop(columns="group").reset_index(drop=True)
+    found.loc[found["status"] == NOT_ESTIMATED, "value"] = np.nan
+    return found
 
 
 def read_baselines(run: Run) -> dict[str, Any]:
@@ -135,6 +159,7 @@ def baseline_gains(
     majority: pd.DataFrame | None = None,
     replicates: int = 1000,
     seed: int = 0,
+    unit: pd.Series[Any] | None = None,
 ) -> pd.DataFrame:
     """How much better the model is than each baseline, with the interval of the difference.
 
@@ -154,6 +179,8 @@ def baseline_gains(
         Predictions of guessing for the same rows, as from `majority_guess`; it is not always among the baselines.
     replicates, seed : int
         Of the draws.
+    unit : Series, optional
+        As for `metric_table`.
 
     Returns
     -------
@@ -164,13 +191,14 @@ def baseline_gains(
         baseline), majority (what guessing scores; NaN where it is undefined or was not given).
     """
     rows: list[tuple[Any, ...]] = []
+    draws = {"replicates": replicates, "seed": seed}
     same = {name for name, other in baselines.items() if _alike(predictions, other)}
     for metric in metrics:
         for name, other in baselines.items():
-            rows.append((name, metric, *_paired(predictions, other, metric, target, replicates, seed)))
+            rows.append((name, metric, *_paired(predictions, other, metric, target, unit, **draws)))
         for name, (its_metric, value) in (published or {}).items():
             if its_metric == metric:
-                rows.append((name, metric, *_against(predictions, value, metric, target, replicates, seed)))
+                rows.append((name, metric, *_against(predictions, value, metric, target, unit, **draws)))
     verdicts = [SAME if row[0] in same else _verdict(row[5], row[6]) for row in rows]
     guesses = {row[1]: np.nan if majority is None else _scored(majority, row[1], target) for row in rows}
     lines = [(*row, verdict, guesses[row[1]]) for row, verdict in zip(rows, verdicts, strict=True)]
@@ -196,18 +224,21 @@ def _oriented(sign: float, value: float, low: float, high: float) -> tuple[float
 
 
 def _paired(
-    one: pd.DataFrame, two: pd.DataFrame, name: str, target: Target, replicates: int, seed: int
+    one: pd.DataFrame, two: pd.DataFrame, name: str, target: Target, unit: pd.Series[Any] | None, **draws: int
 ) -> tuple[Any, ...]:
     metric, truth, a, b = get_metric(name, target.task), one[TARGET].to_numpy(), _arrays(one), _arrays(two)
-    found = paired_difference(truth, a, b, metric=name, task=target.task, replicates=replicates, seed=seed)
+    blocks = None if unit is None else block_of(unit)
+    found = paired_difference(truth, a, b, metric=name, task=target.task, blocks=blocks, **draws)
     own, its = (metric.function(truth, *pair) for pair in (a, b))
     sign = -1.0 if metric.greater_is_better is False else 1.0
     return own, its, *_oriented(sign, found.value, found.low, found.high), found.method, found.n
 
 
-def _against(one: pd.DataFrame, value: float, name: str, target: Target, replicates: int, seed: int) -> tuple[Any, ...]:
+def _against(
+    one: pd.DataFrame, value: float, name: str, target: Target, unit: pd.Series[Any] | None, **draws: int
+) -> tuple[Any, ...]:
     metric, truth = get_metric(name, target.task), one[TARGET].to_numpy()
-    table = measure(truth, *_arrays(one), task=target.task, metrics=[name], replicates=replicates, seed=seed)
+    table = measured(truth, _arrays(one), target.task, unit, metrics=[name], **draws)
     found = table.to_dict("records")[0]
     sign = -1.0 if metric.greater_is_better is False else 1.0
     gain = _oriented(sign, found["value"] - value, found["low"] - value, found["high"] - value)

@@ -229,9 +229,8 @@ def draws(
 ) -> tuple[str, Callable[[Callable[[Any], Any]], Any]]:
     """Name the method, and return what applies a function to replicate tables, a bounded number of cells at a time.
 
-    The prior of the Dirichlet weighs two rows in all for two classes, ½ a cell for a 2 × 2 table as Jeffreys has it,
-    and one for more (`cell_prior`); joint tables of two models share the same, so that a large empty table does not
-    outweigh the data.
+    The prior of the Dirichlet is ½ a cell for two classes, as Jeffreys has it, and weighs one row in all for more
+    (`cell_prior`), so that a large empty table does not outweigh the data.
     """
     prior = cell_prior(classes, counts.size)
     step = max(1, min(replicates, _CELLS // counts.size))

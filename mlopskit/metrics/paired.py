@@ -2,7 +2,13 @@
 
 Two models judged on the same rows share the rows' luck, so their difference is known better than either figure. The
 pairing is kept: joint counts of (actual, first's answer, second's answer) for what depends on counts, DeLong's
-covariance for areas under the ROC curve, one set of blocks for the jackknife.
+covariance for areas under the ROC curve, one set of blocks for the jackknife, which are those of persons where these
+have several rows.
+
+Simulated at a nominal 95 % and 10, 20, 50 and 200 rows: differences of counts and of areas are covered in 0.94 to 0.98
+on average over pairs of models, of losses and regression in 0.93 to 0.96, but the Brier score of models that seldom err
+at 10 rows in 0.89. Tried and left: both single intervals joined by squares with their correlation, which covers 0.96 to
+0.99 with intervals up to six times as wide.
 """
 
 from __future__ import annotations
@@ -42,6 +48,7 @@ def paired_difference(
     replicates: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    blocks: Any = None,
 ) -> PairedDifference:
     """Difference of a metric between two models on the same rows, `a` minus `b`.
 
@@ -53,6 +60,9 @@ def paired_difference(
         ``(y_pred, y_score)`` of each model; `y_score` may be None for metrics that need none.
     metric, task : str
         As for `measure`.
+    blocks : array_like of int, shape (n,), optional
+        Blocks of rows that belong together, as from `mlopskit.tally.block_of`; any metric's difference then has the
+        interval of a jackknife that leaves out one of them at a time.
 
     Raises
     ------
@@ -72,11 +82,21 @@ def paired_difference(
     why = _why_not(chosen, first) or _why_not(chosen, second)
     if why:
         return PairedDifference(np.nan, np.nan, np.nan, why, n)
+    if blocks is not None:
+        return _of_blocks(chosen, first, second, blocks, confidence=confidence)
     if chosen.parts is not None:
         return _counted(chosen, first, second, replicates=replicates, confidence=confidence, seed=seed)
     if chosen.name in {"roc_auc", "roc_auc_ovr"}:
         return _areas(first, second, confidence=confidence)
-    return _jackknifed(chosen, first, second, confidence=confidence, seed=seed)
+    return _jackknifed(chosen, first, second, intervals.blocks_of(n, seed=seed), confidence=confidence)
+
+
+def _of_blocks(metric: Metric, first: e.Rows, second: e.Rows, blocks: Any, *, confidence: float) -> PairedDifference:
+    found, place = np.unique(np.asarray(blocks), return_inverse=True)
+    if len(found) < e.FEWEST:
+        why = f"cannot be estimated: {len(found)} clusters, fewer than {e.FEWEST}"
+        return PairedDifference(np.nan, np.nan, np.nan, why, len(first.y_true))
+    return _jackknifed(metric, first, second, place, confidence=confidence)
 
 
 def _why_not(metric: Metric, rows: e.Rows) -> str:
@@ -89,6 +109,8 @@ def _why_not(metric: Metric, rows: e.Rows) -> str:
 def _counted(
     metric: Metric, first: e.Rows, second: e.Rows, *, replicates: int, confidence: float, seed: int
 ) -> PairedDifference:
+    if first.y_score is not None and _same(first, second):
+        return PairedDifference(0.0, 0.0, 0.0, "the same answers and scores", len(first.y_true))
     k = max(first.classes, second.classes)
     cells, counts = _joint(first, second, k)
 
@@ -96,7 +118,8 @@ def _counted(
         to_a, to_b = (_margin(table, cells, k, other=other) for other in (2, 1))
         return metric.from_counts(to_a) - metric.from_counts(to_b)
 
-    large = counts.size > 0 and (k**3 > _DENSE or (_large(metric, first) and _large(metric, second)))
+    both = e.is_large(metric, first.counts) and e.is_large(metric, second.counts)
+    large = counts.size > 0 and (k**3 > _DENSE or (both and _often_apart(counts, k)))
     method, tables = e.draws(counts, large=large, classes=k, replicates=replicates, seed=seed)
     value = float(difference(counts[None])[0])
     low, high = intervals.percentile(tables(difference), confidence=confidence)
@@ -105,8 +128,19 @@ def _counted(
     )
 
 
-def _large(metric: Metric, rows: e.Rows) -> bool:
-    return e.is_large(metric, rows.counts)
+def _same(first: e.Rows, second: e.Rows) -> bool:
+    return np.array_equal(first.y_pred, second.y_pred) and np.array_equal(first.y_score, second.y_score)
+
+
+def _often_apart(counts: Any, k: int) -> bool:
+    """Whether in each class enough rows are answered differently, and enough alike: the events of a difference.
+
+    Of 300 positive rows on which two models differ in three, one bootstrap in 20 draws none of these and shows no
+    difference at all; so it covered 0.85 to 0.92.
+    """
+    joint = counts.reshape(k, k, k)
+    alike = np.trace(joint, axis1=1, axis2=2)
+    return bool(np.minimum(alike, joint.sum(axis=(1, 2)) - alike).min() >= e.MANY_EVENTS)
 
 
 def _joint(first: e.Rows, second: e.Rows, k: int) -> tuple[Any, Any]:
@@ -129,23 +163,25 @@ def _margin(table: Any, cells: Any, k: int, *, other: int) -> Any:
 
 
 def _areas(first: e.Rows, second: e.Rows, *, confidence: float) -> PairedDifference:
-    """DeLong's interval; where an area shows no variance (constant score, perfect ranking) both joined by squares."""
+    """DeLong's interval with t; where an area shows no variance (constant score, perfect ranking) joined by squares."""
     one, two = (e.area_with_interval(rows, confidence=confidence) for rows in (first, second))
     value, n, apart = one[0] - two[0], len(first.y_true), one[3] - two[3]
     if (one[3] @ one[3]) * (two[3] @ two[3]) > 0:
-        half = float(stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(apart @ apart))
+        parts = np.bincount(first.y_true, weights=apart**2, minlength=first.classes)
+        freedom = intervals.welch_freedom(parts, first.class_sizes())
+        half = float(stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(parts.sum()))
         return PairedDifference(value, max(value - half, -1.0), min(value + half, 1.0), "DeLong covariance", n)
     low, high = intervals.square_and_add(one[:3], two[:3])
     return PairedDifference(value, float(low), float(high), "DeLong, joined by squares", n)
 
 
-def _jackknifed(metric: Metric, first: e.Rows, second: e.Rows, *, confidence: float, seed: int) -> PairedDifference:
+def _jackknifed(metric: Metric, first: e.Rows, second: e.Rows, blocks: Any, *, confidence: float) -> PairedDifference:
     def difference(keep: Any) -> float:
         return metric.function(*first.take(keep)) - metric.function(*second.take(keep))
 
     n = len(first.y_true)
     value = difference(slice(None))
-    error, freedom = intervals.jackknife(difference, intervals.blocks_of(n, seed=seed))
+    error, freedom = intervals.jackknife(difference, blocks)
     if not np.isfinite(value) or not np.isfinite(error):
         return PairedDifference(np.nan, np.nan, np.nan, "cannot be estimated: undefined for these rows", n)
     half = float(stats.t.ppf(0.5 + confidence / 2, freedom)) * error

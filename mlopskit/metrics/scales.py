@@ -77,10 +77,12 @@ def way_back(metric: Metric, centre: Any, error: Any) -> Callable[[Any], Any]:
 
 
 def cell_prior(classes: int, cells: int) -> float:
-    """What is added to each cell before Dirichlet draws: ½ in a 2 × 2 table; one row in all for more classes.
+    """What is added to each cell before Dirichlet draws: ½ for two classes, Jeffreys' choice; one row in all for more.
 
-    Two rows in all, spread over the cells of many classes, pull means over the classes down; one row is Perks' choice
-    and the overall objective prior.
+    Two rows or more in all, spread over the cells of many classes, pull means over the classes down; one row is Perks'
+    choice and the overall objective prior. Of two models' joint table of two classes, ½ in each of its eight cells
+    covers differences of 20 to 200 rows in 0.944 to 0.97 (recall and precision, of which few rows count, with ¼ in
+    0.93).
 
     References
     ----------
@@ -88,10 +90,10 @@ def cell_prior(classes: int, cells: int) -> float:
 
     Examples
     --------
-    >>> cell_prior(2, 4), cell_prior(4, 16)
-    (0.5, 0.0625)
+    >>> cell_prior(2, 4), cell_prior(2, 8), cell_prior(4, 16)
+    (0.5, 0.5, 0.0625)
     """
-    return (2 if classes == 2 else 1) / cells
+    return 0.5 if classes == 2 else 1 / cells
 
 
 def draws_confidence(classes: int, smallest: Any, confidence: float) -> Any:

@@ -56,7 +56,8 @@ def compare_with_baselines(
         if item["artefact"]:
             model = benchmarks.estimators[item["artefact"]]
             other = predict_table(model, data.validation, target=data.target, threshold=None)
-            rows += [who | _paired(predictions, other, name, headline) for name in compared_metrics(headline)]
+            names = compared_metrics(headline)
+            rows += [who | _paired(predictions, other, name, headline, data.blocks) for name in names]
         elif np.isfinite(item["value"]) and not item["status"].startswith("could not"):
             rows.append(who | _against_figure(predictions, item, headline))
         else:
@@ -79,10 +80,10 @@ def _answers(table: pd.DataFrame) -> Answers:
     return table["prediction"].to_numpy(), score_array(table)
 
 
-def _paired(mine: pd.DataFrame, other: pd.DataFrame, name: str, headline: Headline) -> dict[str, Any]:
+def _paired(mine: pd.DataFrame, other: pd.DataFrame, name: str, headline: Headline, blocks: Any) -> dict[str, Any]:
     metric, y_true = get_metric(name, headline.task), mine[TARGET].to_numpy()
     a, b = _answers(mine), _answers(other)
-    found = headline.difference(y_true, a, b, metric=name)
+    found = headline.difference(y_true, a, b, metric=name, blocks=blocks)
     figures = {"winner": metric.function(y_true, *a), "beaten": metric.function(y_true, *b)}
     return {"metric": name, **figures, **_difference(found, metric)}
 

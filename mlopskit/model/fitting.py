@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlopskit.data import TARGET, Target
+from mlopskit.data import TARGET, Target, units_of
 from mlopskit.metrics import Metric
 from mlopskit.mitigation.choice import Drawn
 from mlopskit.mitigation.reweighting import Reweighting, fit_weighted
@@ -23,6 +23,7 @@ from mlopskit.model.candidates import Candidate
 from mlopskit.model.prediction import class_scores
 from mlopskit.model.threads import fit_in_one_thread, predict_in_one_thread
 from mlopskit.model.threshold import Objective, choose_threshold
+from mlopskit.tally import block_of
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class TrainingData:
     mitigation : Reweighting or Drawn, optional
         What is done about a gap between groups. With reweighting candidates learn from weighted rows; else every row
         counts alike, and what is to be done is done to the winner (see `mlopskit.model.mitigated`).
+    group : str, optional
+        The column that says whom a row belongs to.
     """
 
     train: pd.DataFrame
@@ -50,6 +53,7 @@ class TrainingData:
     preparation: Any
     objective: Objective = field(default_factory=Objective)
     mitigation: Reweighting | Drawn | None = None
+    group: str | None = None
 
     @cached_property
     def weights(self) -> npt.NDArray[np.float64] | None:
@@ -75,6 +79,12 @@ class TrainingData:
     def y_validation(self) -> npt.NDArray[Any]:
         """Class indices or quantities, shape (n_validation,)."""
         return self.validation[TARGET].to_numpy()
+
+    @cached_property
+    def blocks(self) -> npt.NDArray[np.int64] | None:
+        """Blocks of validation rows that belong together, shape (n_validation,); None where each stands for itself."""
+        units = units_of(self.validation, self.group)
+        return None if units is None else block_of(units)
 
     def part(self, positions: npt.NDArray[np.int64]) -> TrainingData:
         """Take some of the training rows; what was prepared once is not prepared again."""

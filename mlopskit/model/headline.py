@@ -61,10 +61,12 @@ class Headline:
         table = measure(y_true, *answers, task=self.task, metrics=names, replicates=self.replicates, seed=self.seed)
         return {str(key): value for key, value in table.iloc[0].items()}
 
-    def difference(self, y_true: Any, a: Answers, b: Answers, *, metric: str | None = None) -> PairedDifference:
-        """Return the paired difference `a` minus `b`, by this metric or another."""
-        name = metric or self.metric.name
-        return paired_difference(y_true, a, b, metric=name, task=self.task, replicates=self.replicates, seed=self.seed)
+    def difference(
+        self, y_true: Any, a: Answers, b: Answers, *, metric: str | None = None, blocks: Any = None
+    ) -> PairedDifference:
+        """Return the paired difference `a` minus `b`, by this metric or another, of rows that may belong together."""
+        options: dict[str, Any] = {"replicates": self.replicates, "seed": self.seed, "blocks": blocks}
+        return paired_difference(y_true, a, b, metric=metric or self.metric.name, task=self.task, **options)
 
 
 def headline_metric(name: str | None, target: Target, *, replicates: int = 1000, seed: int = 0) -> Headline:

@@ -73,7 +73,7 @@ def _answers(fitted: Fitted, X: Any, data: TrainingData) -> Answers:
 
 
 def _gain(new: Answers, before: Answers, data: TrainingData, headline: Headline) -> dict[str, float]:
-    gain = headline.difference(data.y_validation, new, before)
+    gain = headline.difference(data.y_validation, new, before, blocks=data.blocks)
     return {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
 
 

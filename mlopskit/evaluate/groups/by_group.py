@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from mlopskit import display
-from mlopskit.data import ROW, TARGET, Columns, Target
+from mlopskit.data import ROW, TARGET, Columns, Target, units_of
 from mlopskit.display import Note
 from mlopskit.errors import DataError
 from mlopskit.evaluate.groups.bias import disparities
 from mlopskit.evaluate.groups.grouped import OVERALL, from_rows
 from mlopskit.evaluate.groups.majority import majority_by_group, majority_gaps
+from mlopskit.evaluate.groups.scored import RANKINGS
 from mlopskit.evaluate.groups.shrinkage import shrunken_rates
 from mlopskit.evaluate.groups.table import COLUMNS, table_of
 from mlopskit.evaluate.privacy.tables import hide_groups, plan_for
@@ -133,10 +134,7 @@ class GroupedRows:
     @cached_property
     def unit(self) -> pd.Series[Any] | None:
         """Who each test row belongs to, where a person (``[data] group``) has several of them."""
-        name = self.columns.group
-        if name is None or name not in self.test or not self.test[name].duplicated().any():
-            return None
-        return self.test[name]
+        return units_of(self.test, self.columns.group)
 
     @property
     def note(self) -> Note:
@@ -201,9 +199,8 @@ def metrics_by_slice(
     DataFrame
         slice (the column or "a and b"), then the columns of `group_metrics`, then majority (what guessing the
         commonest class of all test rows, or their mean, scores in that group), confidence (of the intervals) and, but
-        for pairs, shrunken (as from `shrunken_rates`, among the groups of one column); the overall rows
-        first, once. Groups
-        known from validation rows that have no test row are there too, with n = 0.
+        for pairs, shrunken (as from `shrunken_rates`, among the groups of one column); the overall rows first, once.
+        Groups known from validation rows that have no test row are there too, with n = 0.
     """
     names = list(metrics or data.metrics)
     single = list(columns if columns is not None else data.grouping.names)
@@ -262,7 +259,7 @@ def disparities_by_column(
     data : GroupedRows
         Its counts are drawn from.
     groups : DataFrame
-        As from `metrics_by_slice`, whose intervals serve for metrics that are no counts.
+        As from `metrics_by_slice`, whose intervals serve for what cannot be drawn from counts.
     columns, metrics : sequence of str, optional
         All by default.
     replicates, seed : int
@@ -276,7 +273,9 @@ def disparities_by_column(
         small: ``groups`` then says "3 of 5".
     """
     names = list(metrics or data.metrics)
-    counted = [name for name in names if get_metric(name, data.target.task).parts is not None]
+    # a person may be in several groups, which then vary together: what blocks of persons move is drawn jointly
+    joint = () if data.unit is None else (*USUAL["regression"], "r2", *RANKINGS)
+    counted = [name for name in names if name in joint or get_metric(name, data.target.task).parts is not None]
     found = []
     for column in columns if columns is not None else data.grouping.names:
         options: dict[str, Any] = {"replicates": replicates, "seed": seed}

@@ -59,7 +59,8 @@ def group_calibration_chart(table: pd.DataFrame, *, most: int = _MOST) -> Chart 
     table : DataFrame
         As from `calibration_by_column`.
     most : int
-        Groups at most, those most surely off; all rows together come first.
+        Groups at most, those most surely off; all rows together come first. How many more the table has, also those
+        that cannot be estimated or are withheld, stands below the axis.
     """
     known = table[table["status"] == ESTIMATED] if len(table) else table
     if known.empty:
@@ -69,7 +70,7 @@ def group_calibration_chart(table: pd.DataFrame, *, most: int = _MOST) -> Chart 
     drawn = pd.concat([known[whole], _farthest(known[~whole]).head(most)], ignore_index=True)
     fig, (left, right) = display.figure(height=1.2 + 0.26 * len(drawn), ncols=2, sharey=True)
     place = np.arange(len(drawn))
-    _differences(left, drawn, place)
+    _differences(left, drawn, place, left_out=len(table) - len(drawn))
     _errors(right, drawn, place)
     names = [_named(row) for row in drawn.to_dict("records")]
     labels = [f"{literal(name, limit=30)}, n = {n:,}" for name, n in zip(names, drawn["n"], strict=True)]
@@ -82,11 +83,12 @@ def _named(row: Any) -> str:
     return "all rows" if row["group"] == OVERALL else f"{row['slice']}: {row['group']}"
 
 
-def _differences(ax: Any, drawn: pd.DataFrame, place: Any) -> None:
+def _differences(ax: Any, drawn: pd.DataFrame, place: Any, *, left_out: int) -> None:
     ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
     ax.hlines(place, drawn["low"], drawn["high"], color=display.colour(0), linewidth=3)
     ax.plot(drawn["difference"], place, "o", color=display.colour(0), markersize=5)
-    display.label_axes(ax, x="positives less mean score")
+    others = f"\ngroups not drawn: {left_out} (artefact calibration)" if left_out else ""
+    display.label_axes(ax, x=f"positives less mean score{others}")
 
 
 def _errors(ax: Any, drawn: pd.DataFrame, place: Any) -> None:

@@ -21,21 +21,23 @@ from mlopskit.evaluate.slices.found import SliceFeatures, row_errors
 from mlopskit.metrics import ESTIMATED, METRICS
 from mlopskit.tally.floor.tables import WITHHELD
 
-_MOST = 30
+_MOST = 100
+"""Every group of most projects; so many lines are still one figure."""
 _GREY = "#808080"
 
 
 def groups_chart(table: pd.DataFrame, *, metric: str, most: int = _MOST) -> Chart | Note:
     """Every group's value and interval on one axis, worst at the top; the dashed line is the overall value.
 
-    Groups that the privacy floor withholds stand below them without a mark, or are counted where there is no room.
+    Groups without a value, and below them those that the privacy floor withholds, have their place without a mark;
+    where there is no room for all, the title counts those left out.
     """
     rows = table[table["metric"] == metric]
     groups = worst_first(rows[rows["group"] != OVERALL], metric)
-    drawn, withheld = groups[groups["value"].notna()].head(most), groups[groups["status"] == WITHHELD]
-    if drawn.empty:
-        return display.note("Every group is withheld by the privacy floor." if len(withheld) else NOT_DECLARED)
-    drawn = pd.concat([drawn, withheld]) if len(drawn) + len(withheld) <= most else drawn
+    drawn, withheld = groups.head(most), int((groups["status"] == WITHHELD).sum())
+    if drawn["value"].isna().all():
+        nothing = "No group has rows that count." if len(drawn) else NOT_DECLARED
+        return display.note("Every group is withheld by the privacy floor." if withheld else nothing)
     fig, ax = display.figure(height=0.9 + 0.26 * len(drawn))
     place = np.arange(len(drawn))
     known = (drawn["status"] == ESTIMATED).to_numpy()
@@ -51,12 +53,22 @@ def groups_chart(table: pd.DataFrame, *, metric: str, most: int = _MOST) -> Char
     labels = [f"{literal(name, limit=44)} ({size})" for name, size in zip(names, sizes, strict=True)]
     ax.set_yticks(place, labels)
     ax.invert_yaxis()
-    hollow = "; hollow: too few rows for an interval" if (drawn["value"].notna() & ~known).any() else ""
-    below = f"; {len(withheld)} hidden: below the privacy floor" if len(withheld) else ""
-    title = f"dashed: overall{hollow}{below}".capitalize()
+    title = _groups_title(drawn, left_out=len(groups) - len(drawn), withheld=withheld)
     display.label_axes(ax, x=f"{METRICS[metric].label}, 95 % interval", title=title)
     alt = _groups_alt(drawn[drawn["value"].notna()], names, metric, len(groups))
-    return display.chart(fig, alt=f"{alt} The privacy floor withholds {len(withheld)}." if len(withheld) else alt)
+    return display.chart(fig, alt=f"{alt} The privacy floor withholds {withheld}." if withheld else alt)
+
+
+def _groups_title(drawn: pd.DataFrame, *, left_out: int, withheld: int) -> str:
+    """Say how to read the chart, and which groups it does not show."""
+    hollow = drawn["value"].notna() & (drawn["status"] != ESTIMATED)
+    parts = [
+        "Dashed: overall",
+        "hollow: too few rows for an interval" if hollow.any() else "",
+        f"{withheld} hidden: below the privacy floor" if withheld else "",
+        f"{left_out} more in the artefact groups" if left_out else "",
+    ]
+    return "; ".join(filter(None, parts))
 
 
 def _groups_alt(drawn: pd.DataFrame, names: list[str], metric: str, total: int) -> str:

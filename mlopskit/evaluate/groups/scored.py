@@ -109,7 +109,9 @@ def _ranked_part(grouped: Grouped, found: tuple[Ranked, Any], name: str, options
     smallest = _class_rows(grouped).min(axis=1)
     method = [_how(ranked, place, bool(exact[place]), name) for place in range(len(grouped.names))]
     few = (ranked.blocks < options["clusters"]) & grouped.clustered
-    withheld = np.where(few, f"fewer than {options['clusters']} clusters", "")
+    withheld = np.where(few, f"fewer than {options['clusters']} clusters", "").astype(object)
+    coarse = ~np.asarray(exact) & (np.nan_to_num(ranked.bound) > LARGEST_BOUND)
+    withheld[coarse] = [f"score bins are off by up to {bound:.2g}" for bound in ranked.bound[coarse]]
     return part_of(smallest, ranked.value, ranked.low, ranked.high, method, withheld=withheld)
 
 
@@ -126,8 +128,7 @@ def _how(ranked: Ranked, place: int, exact: bool, name: str) -> str:
         words = "DeLong" if name == "roc_auc" else "infinitesimal jackknife"
     if exact:
         return f"{words}, logit scale"
-    bound = ranked.bound[place]
-    return f"{words}, score bins" + (f", off by up to {bound:.2g}" if bound > LARGEST_BOUND else "")
+    return f"{words}, score bins"
 
 
 def _by_rows(grouped: Grouped, scores: Scores, metric: Metric, options: dict[str, Any]) -> Part:

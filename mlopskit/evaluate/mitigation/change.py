@@ -22,7 +22,7 @@ PARTS = {
 
 def gap_change(
     y: npt.ArrayLike, before: npt.ArrayLike, after: npt.ArrayLike, groups: npt.ArrayLike, *, gap: str,
-    replicates: int = 1000, confidence: float = 0.95, seed: int = 0,
+    replicates: int = 1000, confidence: float = 0.95, seed: int = 0, blocks: npt.NDArray[np.int64] | None = None,
 ) -> tuple[float, float, float, str]:  # fmt: skip
     """How much wider the largest gap between groups is after than before, with its interval, on the same rows.
 
@@ -35,6 +35,8 @@ def gap_change(
     y, before, after : array_like of int, shape (n,)
         Actual classes and two sets of decisions, 0 and 1.
     groups : array_like, shape (n,)
+    blocks : ndarray of int, shape (n,), optional
+        Blocks of rows that belong together, as from `mlopskit.tally.block_of`; these are then drawn instead of rows.
     gap : str
         ``selection_rate``, ``recall``, ``false_positive_rate`` or ``equalized_odds``, the larger of the last two.
 
@@ -66,13 +68,27 @@ def gap_change(
         return after_gap - before_gap
 
     value = float(change(counts[None])[0])
-    if large:
+    if blocks is not None:
+        drawn = change(_drawn_blocks(cell, blocks, counts.shape, replicates=replicates, seed=seed))
+    elif large:
         drawn = change(intervals.multinomial_draws(counts, replicates=replicates, seed=seed))
     else:  # two rows a group beforehand, over its eight cells
         drawn = change(intervals.dirichlet_draws(counts, replicates=replicates, seed=seed, prior=0.25))
     low, high = intervals.percentile(drawn[np.isfinite(drawn)], confidence=confidence)
-    method = f"paired {'multinomial bootstrap' if large else 'Dirichlet draws'}"
+    how = "multinomial bootstrap" if large else "Dirichlet draws"
+    method = f"paired {'bootstrap of blocks' if blocks is not None else how}"
     return value, min(float(low), value), max(float(high), value), method
+
+
+def _drawn_blocks(
+    cell: npt.NDArray[np.int64], blocks: npt.NDArray[np.int64], shape: tuple[int, ...], *, replicates: int, seed: int
+) -> npt.NDArray[np.float64]:
+    """Draw whole blocks with replacement: their joint counts, (replicates, *shape)."""
+    found, place = np.unique(blocks, return_inverse=True)
+    size = int(np.prod(shape))
+    each = np.bincount(place * size + cell, minlength=len(found) * size).reshape(len(found), size)
+    times = np.random.default_rng(seed).multinomial(len(found), np.full(len(found), 1 / len(found)), size=replicates)
+    return np.asarray((times @ each).reshape(replicates, *shape), dtype=np.float64)
 
 
 def _denominators(counts: Any, part: str) -> Any:

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlopskit.data import TARGET
+from mlopskit.data import TARGET, units_of
+from mlopskit.evaluate.gains import measured
 from mlopskit.evaluate.groups.bias import disparities
 from mlopskit.evaluate.groups.by_group import GroupedRows
 from mlopskit.evaluate.mitigation.change import PARTS, gap_change
 from mlopskit.evaluate.privacy.tables import plan_for
-from mlopskit.metrics import ESTIMATED, NOT_ESTIMATED, get_metric, measure, paired_difference
-from mlopskit.tally import Tally
+from mlopskit.metrics import ESTIMATED, NOT_ESTIMATED, get_metric, paired_difference
+from mlopskit.tally import Tally, block_of
 from mlopskit.tally.floor.plan import SHOWN
 from mlopskit.tally.floor.tables import WITHHELD, reason
 
@@ -122,7 +123,8 @@ class _Judged:
         if get_metric(metric, "binary").uses == "score" and answer.score is None:
             gap.pop("method_of", None)
             return base | gap | {"method": answer.method, "status": "not applicable: decisions without scores"}
-        found = measure(self._truth, *self._arrays(answer), metrics=[metric], **self._options).to_dict("records")[0]
+        units, options = units_of(self._rows, self.data.columns.group), {**self._options, "metrics": [metric]}
+        found = measured(self._truth, self._arrays(answer), options.pop("task"), units, **options).to_dict("records")[0]
         figures = {key: found[key] for key in ("value", "low", "high")}
         cost = self._cost(metric)
         methods = {"figure": found["method"], "gap": gap.pop("method")}
@@ -146,6 +148,11 @@ class _Judged:
     def _options(self) -> dict[str, Any]:
         return {"task": "binary", "replicates": self.replicates, "seed": self.seed}
 
+    @property
+    def _blocks(self) -> npt.NDArray[np.int64] | None:
+        units = units_of(self._rows, self.data.columns.group)
+        return None if units is None else block_of(units)
+
     @staticmethod
     def _arrays(answer: Answer) -> tuple[Any, Any]:
         return answer.prediction, answer.score
@@ -161,7 +168,7 @@ class _Judged:
         if self.answer is self.reference:
             return {}
         pair = (self._arrays(self.reference), self._arrays(self.answer))
-        found = paired_difference(self._truth, *pair, metric=metric, **self._options)
+        found = paired_difference(self._truth, *pair, metric=metric, blocks=self._blocks, **self._options)
         if get_metric(metric, "binary").greater_is_better is False:
             return {"cost": -found.value, "cost_low": -found.high, "cost_high": -found.low, "method_of": found.method}
         return {"cost": found.value, "cost_low": found.low, "cost_high": found.high, "method_of": found.method}
@@ -179,9 +186,14 @@ class _Judged:
             np.asarray(part)[shown] for part in (self._truth, self.reference.prediction, self.answer.prediction)
         )
         counted = pd.DataFrame({TARGET: truth, "prediction": after, "group": groups})
+        units, blocks = units_of(self._rows, self.data.columns.group), self._blocks
+        if units is not None:
+            counted["unit"] = units.to_numpy()[shown]
         parts = PARTS[self.names["gap"]]
         options: dict[str, Any] = {"metrics": list(parts), "replicates": self.replicates, "seed": self.seed}
-        table = disparities(Tally.from_table(counted, ["group"], task="binary"), **options)
+        table = disparities(
+            Tally.from_table(counted, ["group"], task="binary", unit=None if units is None else "unit"), **options
+        )
         row = table[table["metric"] == self.names["gap"]].to_dict("records")[0]
         kept = ("groups", "difference", "difference_low", "difference_high", "method", "status")
         found = {key: row[key] for key in kept}
@@ -190,8 +202,9 @@ class _Judged:
         if self.answer is self.reference or row["status"] != ESTIMATED:
             return found
         change = gap_change(
-            truth, before, after, groups, gap=self.names["gap"], replicates=self.replicates, seed=self.seed
-        )
+            truth, before, after, groups, gap=self.names["gap"], replicates=self.replicates, seed=self.seed,
+            blocks=None if blocks is None else blocks[shown],
+        )  # fmt: skip
         return found | dict(zip(("change", "change_low", "change_high", "method_of"), change, strict=True))
 
 

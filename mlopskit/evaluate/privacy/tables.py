@@ -73,7 +73,7 @@ def hidden_verdict(verdict: Verdict, floor: int) -> Verdict:
     group = verdict.group if verdict.scope == "slice" else ""
     if group:
         text = f"{group}: {text}"
-    return replace(verdict, group=group, value=np.nan, low=np.nan, high=np.nan, reason=text)
+    return replace(verdict, group=group, value=np.nan, low=np.nan, high=np.nan, reason=text, method=reason(floor))
 
 
 def slices_shown(
