@@ -258,7 +258,7 @@ def test_a_rare_change_among_few_rows_is_covered(n: int) -> None:
     """3 in 100 decisions change in a, 8 in 100 in b: a percentile bootstrap covers that in 87 % at 20 rows."""
     cells, covered = ([0.05, 0.02, 0.01, 0.92], [0.1, 0.06, 0.02, 0.82]), 0  # both no, only after, only before, both
     truth = abs(0.94 - 0.88) - abs(0.93 - 0.84)
-    for seed in range(120):
+    for seed in range(300):
         rng = np.random.default_rng(seed)
         drawn = np.concatenate([rng.choice(4, n, p=part) for part in cells])
         before, after = drawn // 2, drawn % 2
@@ -267,7 +267,15 @@ def test_a_rare_change_among_few_rows_is_covered(n: int) -> None:
             np.ones(2 * n, int), before, after, groups, gap="recall", replicates=300, seed=seed
         )
         covered += low <= truth <= high
-    assert covered >= 112
+    assert covered >= 0.93 * 300
+
+
+@pytest.mark.parametrize(("called", "method"), [(10, "paired multinomial bootstrap"), (9, "paired Dirichlet draws")])
+def test_a_change_is_bootstrapped_where_enough_are_called_and_enough_are_not(called: int, method: str) -> None:
+    """In one group, before the mitigation only; the other figures are far from either edge."""
+    before, after = np.repeat([1, 0, 1, 0], [called, 300 - called, 150, 150]), np.tile([0, 1], 300)
+    found = gap_change(np.ones(600, int), before, after, np.repeat(["a", "b"], 300), gap="recall", replicates=50)
+    assert found[3] == method
 
 
 def test_no_change_is_zero_among_many_rows_and_unsure_among_few_and_small_groups_are_left_out() -> None:

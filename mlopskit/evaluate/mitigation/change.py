@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlopskit import intervals
-from mlopskit.metrics.estimates import FEWEST, MANY
+from mlopskit.metrics.estimates import FEWEST, MANY, MANY_EVENTS
 
 PARTS = {
     "selection_rate": ("selection_rate",),
@@ -27,8 +27,8 @@ def gap_change(
     """How much wider the largest gap between groups is after than before, with its interval, on the same rows.
 
     Rows are drawn together with both answers, so that what both have in common does not widen the interval: Dirichlet
-    draws of the joint counts, or a multinomial bootstrap where every denominator has 200 rows. Groups with fewer than
-    ten rows in a denominator are left out of both gaps.
+    draws of the joint counts, or a multinomial bootstrap where every denominator has 200 rows with 10 events and 10
+    non-events. Groups with fewer than ten rows in a denominator are left out of both gaps.
 
     Parameters
     ----------
@@ -59,7 +59,11 @@ def gap_change(
     kept = [size >= FEWEST for size in sizes]
     if any(known.sum() < 2 for known in kept):
         return np.nan, np.nan, np.nan, "fewer than two groups can be estimated"
-    large = all((size[known] >= MANY).all() for size, known in zip(sizes, kept, strict=True))
+    large = all(
+        _are_many(called[known], size[known])
+        for part, size, known in zip(PARTS[gap], sizes, kept, strict=True)
+        for called in (_called(counts.sum(axis=axis), part) for axis in (3, 2))
+    )
 
     def change(tables: Any) -> Any:
         parts = zip(PARTS[gap], kept, strict=True)
@@ -97,13 +101,21 @@ def _denominators(counts: Any, part: str) -> Any:
     return denominator[part]
 
 
+def _are_many(called: Any, size: Any) -> bool:
+    return bool(((size >= MANY) & (called >= MANY_EVENTS) & (size - called >= MANY_EVENTS)).all())
+
+
+def _called(confusion: Any, part: str) -> Any:
+    """Rows called positive among those that a rate is a share of, of confusion tables (..., 2, 2)."""
+    if part == "selection_rate":
+        return confusion[..., 1].sum(axis=-1)
+    return confusion[..., 1 if part == "recall" else 0, 1]
+
+
 def _spread(confusion: Any, part: str) -> Any:
     """Largest minus smallest rate of confusion tables (..., groups, 2, 2), actual × decided."""
-    if part == "selection_rate":
-        called, rows = confusion[..., 1].sum(axis=-1), confusion.sum(axis=(-2, -1))
-    else:
-        actual = 1 if part == "recall" else 0
-        called, rows = confusion[..., actual, 1], confusion[..., actual, :].sum(axis=-1)
+    rows = confusion.sum(axis=-1)
+    total = rows.sum(axis=-1) if part == "selection_rate" else rows[..., 1 if part == "recall" else 0]
     with np.errstate(invalid="ignore"):
-        rates = called / rows
+        rates = _called(confusion, part) / total
     return np.fmax.reduce(rates, axis=-1) - np.fmin.reduce(rates, axis=-1)
