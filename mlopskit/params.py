@@ -11,7 +11,8 @@ never run::
 
 Types are int, float, bool, str, date, datetime, path, list, dict and secret, each optional with ``| None``. Dates and
 paths travel as strings. Values from ``mlops.toml`` and from the command line are checked and converted here, all
-problems at once.
+problems at once. A secret is taken out of what cells show before anything is saved; of its encoded forms those that are
+usual (base64, hex, quoted for a URL), which is best effort.
 """
 
 from __future__ import annotations

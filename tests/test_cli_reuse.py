@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from mlopskit.cli import _run
 from mlopskit.cli.app import app
+from mlopskit.errors import RunError
+from mlopskit.runner import warm
 from tests.tiny import PROJECT, make_project
 
 OWN = "".join(
@@ -61,6 +63,30 @@ def test_grid_makes_a_run_a_point_and_repeats_none(own: Path, capsys: pytest.Cap
     told = events(capsys, "--grid", "count.n=1,2")
     assert [event["status"] for event in told if event["event"] == "ended"] == ["done", "done", "reused", "done"]
     assert [event["event"] for event in events(capsys, "--grid", "count.n=2,1")] == ["stands", "stands"]
+
+
+@pytest.mark.skipif(not warm.is_supported(), reason="kernels are forked on Linux only")
+@pytest.mark.parametrize("spoilt", ["-p", "notebook", "criterion", ""])
+def test_no_kernel_is_asked_for_before_every_check_has_passed(
+    own: Path, monkeypatch: pytest.MonkeyPatch, spoilt: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The server starts with the command; project file, notebooks, parameters and what they name are checked first."""
+    asked, started = [], []
+    begin = warm.ForkServer.__init__
+
+    def fork(*_: object, **__: object) -> None:
+        asked.append(1)
+        raise RunError("no kernel here")
+
+    monkeypatch.setattr(warm.ForkServer, "__init__", lambda self, *given: (started.append(1), begin(self, *given))[1])
+    monkeypatch.setattr(warm.ForkServer, "fork", fork)
+    if spoilt == "notebook":
+        (own / "notebooks" / "2_count.ipynb").write_text("{", encoding="utf-8")
+    if spoilt == "criterion":
+        with (own / "mlops.toml").open("a", encoding="utf-8") as file:
+            file.write('[[criterion]]\nmetric = "recal"\nat_least = 0.5\n')
+    code = _run(["run", *(["-p", "count.nn=1"] if spoilt == "-p" else [])])
+    assert (code != 0, bool(started), bool(asked)) == (True, True, not spoilt), capsys.readouterr().err
 
 
 def test_explain_runs_nothing(own: Path) -> None:

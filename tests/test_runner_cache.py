@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import html
 import json
 import os
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mlopskit.runner import Outcome, Phase, cache, plan
+from mlopskit.runner import Outcome, Phase, cache, plan, reuse
 from mlopskit.runner.fingerprint import fingerprint, phase_key
 from tests.tiny import make_project, manifest_of, run
 
@@ -161,13 +163,14 @@ def test_what_was_looked_for_and_absent_counts_as_read(lay: Any, tmp_path: Path)
     assert json.loads((made.folder / "second/count.json").read_text()) == {"count": 3}
 
 
+@pytest.mark.parametrize("value", ["private", ""])
 def test_environment_variable_read_through_the_run_counts(
-    lay: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lay: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     phases = lay(second="run.write('count', {'count': run.environment_variable('TINY_COUNT', '1')})")
     made = again(phases, tmp_path)
     assert standing(tmp_path, phases) == made.folder
-    monkeypatch.setenv("TINY_COUNT", "private")
+    monkeypatch.setenv("TINY_COUNT", value)
     assert statuses(again(phases, tmp_path)) == ["reused", "done", "done"]
     assert "private" not in (made.folder / "run.json").read_text()
 
@@ -191,6 +194,11 @@ def test_listing_counts_by_names(lay: Any, tmp_path: Path) -> None:
             "run.write('count', {'count': 3})",
             "written to while it was being read",
         ),
+        (
+            "path = run.source_file('rows.csv'); path.write_text(path.read_text() + '\\n'); "
+            "run.source_file('rows.csv'); run.write('count', {'count': 3})",
+            "written to while it was being read",
+        ),
     ],
 )
 def test_what_can_answer_otherwise_next_time_is_never_reused(lay: Any, tmp_path: Path, body: str, why: str) -> None:
@@ -205,7 +213,10 @@ def test_what_can_answer_otherwise_next_time_is_never_reused(lay: Any, tmp_path:
 def test_reading_a_phase_that_is_no_ancestor_is_never_reused(lay: Any, tmp_path: Path) -> None:
     first, second, third = lay()
     loose = (first, second, Phase(third.name, third.notebook, ("first",)))
-    assert "not among the phases" in manifest_of(again(loose, tmp_path))["phases"][2]["reason"]
+    made = again(loose, tmp_path)
+    reason = manifest_of(made)["phases"][2]["reason"]
+    assert "not among the phases" in reason
+    assert reason in html.unescape((made.folder / "report.html").read_text(encoding="utf-8"))
     assert statuses(again(loose, tmp_path)) == ["reused", "reused", "done"]
 
 
@@ -260,6 +271,28 @@ def test_reused_phase_is_a_copy_of_its_own(lay: Any, tmp_path: Path) -> None:
     copied.write_text("changed by hand")
     assert copied.stat().st_ino != (first.folder / "first/rows.json").stat().st_ino
     assert cache.damaged(first.folder / "first") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the call is that of Linux")
+@pytest.mark.parametrize("offered", [True, False])
+def test_copy_shares_blocks_where_the_file_system_offers_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offered: bool
+) -> None:
+    """FICLONE of <linux/fs.h> is _IOW(0x94, 9, int): direction 1, size 4, type and number."""
+    asked = []
+
+    def ioctl(target: int, request: int, source: int) -> None:
+        asked.append((request, str(Path(f"/proc/self/fd/{source}").readlink())))
+        if not offered:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        os.write(target, b"shared")
+
+    old, new = tmp_path / "old.parquet", tmp_path / "new.parquet"
+    old.write_bytes(b"copied")
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    reuse._copy(str(old), str(new))
+    assert asked == [(1 << 30 | 4 << 16 | 0x94 << 8 | 9, str(old))]
+    assert new.read_bytes() == (b"shared" if offered else b"copied")
 
 
 def test_phase_whose_modules_change_while_it_runs_is_not_remembered(lay: Any, tmp_path: Path) -> None:

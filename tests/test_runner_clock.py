@@ -68,15 +68,16 @@ int gettimeofday(struct timeval *now, void *zone) {
 PROGRAM = """
 import json, runpy, sys
 from pathlib import Path
-from mlopskit.runner import Phase, cache, forecast, plan, reuse, warm
+from mlopskit.runner import Phase, cache, plan, warm
+from mlopskit.runs import latest_run
 tiny, folder = runpy.run_path(sys.argv[1]), Path(sys.argv[2])
 phases = (Phase("one", "notebooks/1_one.ipynb"), Phase("two", "notebooks/2_two.ipynb"))
 server = warm.ForkServer(["import ipykernel.kernelapp"]) if sys.argv[3] == "warm" else None
 made = [tiny["run"](folder, phases, *words.split(), server=server, reuse_unchanged=True) for words in sys.argv[4:]]
 planned = plan(folder, arguments=sys.argv[-1].split(), phases=phases, reuse_unchanged=True)
 stands = cache.standing(planned)
-base = reuse.find_base(planned.runs, None)
-print(json.dumps([[item.folder.name for item in made], stands and stands.name, base.name]))
+base = latest_run(planned.runs)
+print(json.dumps([[item.folder.name for item in made], stands and stands.name, base and base.name]))
 """
 
 THREE_HOURS, TWENTY_YEARS = 3 * 3600, 20 * 365 * 86400
@@ -168,6 +169,21 @@ def test_what_was_made_last_counts_as_last(project: Path, clock: Path) -> None:
     assert manifest["phases"][0]["reused_from"] == second
     [[fourth], stands, _] = runs(project / "p", "cold", "two.n=2")
     assert stands == fourth != second, "the one that was made last with these parameters"
+
+
+def test_run_that_the_clock_was_set_back_in_is_gone_on_with(project: Path, clock: Path) -> None:
+    lay(project / "p", clock, THREE_HOURS)
+    path = project / "p" / "notebooks" / "2_two.ipynb"
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(whole.replace("run.write('y'", "raise MemoryError; run.write('y'"), encoding="utf-8")
+    [[failed], _, _] = runs(project / "p", "cold", "")
+    path.write_text(whole, encoding="utf-8")
+    phases = (tiny.Phase("one", "notebooks/1_one.ipynb"), tiny.Phase("two", "notebooks/2_two.ipynb"))
+    resumed = tiny.manifest_of(tiny.run(project / "p", phases, reuse_unchanged=True, resume=failed))
+    assert [phase["status"] for phase in resumed["phases"]] == ["reused", "done"]
+    undisturbed = tiny.manifest_of(tiny.run(project / "p", phases))
+    for made, alone in zip(resumed["phases"], undisturbed["phases"], strict=True):
+        assert [item["digest"] for item in made["writes"]] == [item["digest"] for item in alone["writes"]]
 
 
 def test_by_age_nothing_goes_that_the_clock_cannot_tell_to_be_old(project: Path, clock: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import math
@@ -148,6 +149,10 @@ def test_causes_are_told_by_name(tmp_path: Path) -> None:
     (table,) = found.data
     assert (table.artefact, table.rows_before, table.rows_after) == ("data/test.parquet", 3, 2)
     assert (table.columns_added, table.columns_removed, found.same_rows) == (("b",), (), False)
+    digests = [hashlib.sha256((run / "data" / "test.parquet").read_bytes()).hexdigest() for run in (a, b)]
+    assert [table.digest_before, table.digest_after] == digests
+    (said,) = (line for line in command.lines(found) if "data/test.parquet" in line)
+    assert all(part in said for part in (*(digest[:8] for digest in digests), "rows 3 → 2", "+b"))
     assert {(cell.phase, cell.cell, cell.kind) for cell in found.code} == {
         (phase, "work", "changed") for phase in ("data", "evaluate", "slices_and_bias")
     }

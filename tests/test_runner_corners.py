@@ -90,6 +90,17 @@ def test_every_kind_of_look_stands_in_a_manifest_that_keeps_its_contract(tmp_pat
     assert {item["op"] for item in record["phases"][1]["reads"]} >= LOOKS | {"listing"}
 
 
+def test_phase_that_looks_into_another_run_is_never_reused(tmp_path: Path) -> None:
+    body = "from mlopskit import load_run\ntry: run.write('v', load_run()['a'].n)\nexcept Exception: run.write('v', -1)"
+    home = tmp_path / "p"
+    phases = tiny.make_project(home, {"a": "run.write('n', n)", "b": body})
+    made = [tiny.run(home, phases, "a.n=4", reuse_unchanged=True) for _ in range(2)]
+    assert [[entry.status for entry in item.manifest.phases] for item in made] == [["done", "done"], ["reused", "done"]]
+    assert "run latest" in made[0].manifest.phases[1].reason
+    values = [json.loads((item.folder / "b" / "v.json").read_text()) for item in made]
+    assert values == [-1, 4]
+
+
 def test_module_beside_the_notebooks_is_part_of_the_key_and_a_jupytext_twin_is_not(tmp_path: Path) -> None:
     home = tmp_path / "p"
     phases = tiny.make_project(home, {"a": "from notebooks.helper import V\nrun.write('v', V)"})

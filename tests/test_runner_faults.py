@@ -168,7 +168,8 @@ def test_cell_that_forks_or_closes_its_output_ends_as_any_other(project: Path, b
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_stops_the_kernel_and_leaves_manifest_and_report(project: Path, number: signal.Signals) -> None:
-    phases = tiny.make_project(project / "p", {"one": "import time\ntime.sleep(600)", "two": "n"})
+    body = "import time\ntry:\n    time.sleep(600)\nfinally:\n    run.write('tidied', {'up': True})"
+    phases = tiny.make_project(project / "p", {"one": body, "two": "n"})
 
     def send_when_working(event: dict[str, object]) -> None:
         if event["event"] == "cell" and event["cell"] == 3:
@@ -179,6 +180,8 @@ def test_signal_stops_the_kernel_and_leaves_manifest_and_report(project: Path, n
     assert said["status"] == "interrupted"
     assert [item["status"] for item in said["phases"]] == ["killed", "never-ran"]
     assert said["phases"][0]["error"]["cell"] == 3
+    assert [item["name"] for item in said["phases"][0]["writes"]] == ["one/tidied.json"], "it was let end its cell"
+    assert not [pid for pid in _descendants(os.getpid()) if "ipykernel_launcher" in _command(pid)]
     assert outcome.exit_code == 1
     assert outcome.report is not None
 
@@ -252,6 +255,26 @@ def test_all_bad_parameters_are_told_at_once(project: Path) -> None:
         "one.seed = a",
     ):
         assert expected in str(caught.value)
+
+
+def test_secret_that_is_nowhere_is_told_with_all_other_bad_parameters(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NOT_THERE", raising=False)
+    cell = "n: int = 1  # 0..9: how many\ntoken: 'secret' = 'env:NOT_THERE'"
+    made = tiny.phase_notebook("n", phase="one", parameters=cell)
+    with pytest.raises(
+        ParameterError, match=r"(?s)2 parameters are wrong.*env:NOT_THERE is not set.*one\.n = 12 is out"
+    ):
+        plan(project / "p", phases=tiny.make_project(project / "p", {"one": made}), arguments=["one.n=12"])
+
+
+def test_secret_that_is_no_reference_is_one_problem(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That the one of the parameters cell is nowhere says nothing: it was not asked for."""
+    monkeypatch.delenv("NOT_THERE", raising=False)
+    made = tiny.phase_notebook("1", phase="one", parameters="token: 'secret' = 'env:NOT_THERE'")
+    with pytest.raises(ParameterError, match=r"^one\.token = … must be a reference"):
+        plan(project / "p", phases=tiny.make_project(project / "p", {"one": made}), arguments=["one.token=hunter2"])
 
 
 def test_missing_parameters_tag_is_refused(project: Path) -> None:

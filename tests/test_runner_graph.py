@@ -122,6 +122,30 @@ def test_phases_that_do_not_wait_for_each_other_run_side_by_side(tmp_path: Path)
     assert (made.folder / "last/both.json").read_text().split() == ["[", "true,", "true", "]"]
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_as_many_phases_run_at_once_as_jobs_says(tmp_path: Path, jobs: int) -> None:
+    made = make_project(tmp_path, dict.fromkeys("abc", "n"))
+    running, most = 0, 0
+
+    def count(event: dict[str, object]) -> None:
+        nonlocal running, most
+        running += (event["event"] == "phase") - (event["event"] == "ended")
+        most = max(most, running)
+
+    run(tmp_path, tuple(Phase(phase.name, phase.notebook, ()) for phase in made), jobs=jobs, listener=count)
+    assert (most, running) == (jobs, 0)
+
+
+def test_repeated_phase_writes_its_own_artefacts_with_its_own_parameters(tmp_path: Path) -> None:
+    text = "".join(f'\n[[phase]]\nname = "{phase.name}"\ndrop = true\n' for phase in PHASES)
+    text += '[[phase]]\nname = "one"\nnotebook = "notebooks/1_one.ipynb"\nafter = ["two"]\n'
+    text += '[[phase]]\nname = "two"\nnotebook = "notebooks/1_one.ipynb"\nafter = []\nparameters = {n = 7}\n'
+    make_project(tmp_path, {"one": "run.write('n', n)"}, toml=PROJECT + text)
+    made = run(tmp_path, None)  # type: ignore[arg-type]
+    assert [phase["name"] for phase in manifest_of(made)["phases"]] == ["two", "one"]
+    assert [(made.folder / name / "n.json").read_text().strip() for name in ("two", "one")] == ["7", "1"]
+
+
 def test_failed_phase_stops_only_those_that_come_after_it(tmp_path: Path) -> None:
     bad, good, behind = make_project(
         tmp_path, {"bad": "1 / 0", "good": "run.write('x', {'x': 1})", "behind": "run.write('y', run.read('good/x'))"}

@@ -89,9 +89,10 @@ def assert_true(folder: Path) -> None:
         for phase in said["phases"]:
             if phase["status"] in {"done", "reused"}:
                 assert cache.damaged(path.parent / phase["name"]) is None
-                json.loads((path.parent / phase["name"] / "notebook.ipynb").read_text(encoding="utf-8"))
             elif phase["status"] != "never-ran":
                 assert phase["error"] is not None
+    for path in (folder / "runs").glob("*/[!.]*/notebook.ipynb"):
+        json.loads(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -107,9 +108,52 @@ def test_fault_at_a_write_loses_nothing(
     if fault == "kill":
         assert struck.returncode == -9
     assert_true(tmp_path / "p")
-    made = manifest_of(run(tmp_path / "p", phases, reuse_unchanged=True))
+    [name] = (path.parent.name for path in (tmp_path / "p" / "runs").glob("*/run.json"))
+    made = manifest_of(run(tmp_path / "p", phases, reuse_unchanged=True, resume=name))
     assert digests(made) == wanted
     assert made["status"] == "passed"
+
+
+FULL = """
+import errno, os, sys
+def watch(event, arguments):
+    writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+    inside = (writes or event == "os.rename") and str(arguments[0]).startswith({runs!r})
+    if inside and os.path.exists({full!r}):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(arguments[0]))
+sys.addaudithook(watch)
+"""
+EXECUTE = """
+from pathlib import Path
+from mlopskit.runner import Phase, execute, plan
+execute(plan(Path({folder!r}), phases={phases!r}, reuse_unchanged=True))
+"""
+
+
+def test_disk_that_fills_up_while_a_cell_works_loses_nothing_once_there_is_room(
+    tmp_path: Path, undisturbed: tuple[int, dict[str, str]]
+) -> None:
+    """It is full for kernel and runner alike, from when the second phase says so until the file is gone."""
+    folder = tmp_path / "p"
+    phases = lay(folder)
+    fills = FULL.format(runs=str(folder / "runs"), full=str(folder / "full"))
+    path = phases[1].path(folder)
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    work = next(cell for cell in notebook["cells"] if cell["id"] == "work")
+    work["source"] = fills + "if (run.project / 'fills').exists(): (run.project / 'full').touch()\n" + work["source"]
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    (folder / "fills").touch()
+    program = fills + EXECUTE.format(folder=str(folder), phases=phases)
+    struck = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert "No space left on device" in struck.stderr
+    assert_true(folder)
+    [said] = (folder / "runs").glob("*/run.json")
+    assert [phase["status"] for phase in json.loads(said.read_text(encoding="utf-8"))["phases"]] == ["done", "killed"]
+    for name in ("fills", "full"):
+        (folder / name).unlink()
+    made = manifest_of(run(folder, phases, reuse_unchanged=True, resume=said.parent.name))
+    assert [phase["status"] for phase in made["phases"]] == ["reused", "done"]
+    assert digests(made) == undisturbed[1]
 
 
 WITHOUT_KERNELS = """
@@ -161,8 +205,19 @@ print(json.dumps(ended))
 
 
 @pytest.mark.parametrize("fault", ["kill", "full"])
-def test_fault_at_each_write_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+@pytest.mark.parametrize("reuses", [False, True], ids=["nothing is reused", "the first phase is reused"])
+def test_fault_at_each_write_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, reuses: bool
+) -> None:
     phases = lay(tmp_path / "laid")
+    made: dict[str, Any] = {"json": json}
+    exec(WITHOUT_KERNELS, made)
+    monkeypatch.setattr(made["worker"], "execute_phase", made["execute_phase"])
+    before = ""
+    if reuses:
+        before = run(tmp_path / "laid", phases).folder.name
+        path = phases[1].path(tmp_path / "laid")
+        path.write_text(path.read_text(encoding="utf-8").replace("run.finish()", "run.finish();"), encoding="utf-8")
     program = PROGRAM.partition("planned = ")[0].replace("sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]",
                                                          "'/'), '', 0, ''")  # fmt: skip
     command = [sys.executable, "-c", program + "import json\n" + WITHOUT_KERNELS + FORKING, str(tmp_path), fault]
@@ -171,13 +226,10 @@ def test_fault_at_each_write_loses_nothing(tmp_path: Path, monkeypatch: pytest.M
     ended = json.loads(done.stdout)
     assert len(ended) > 20
     assert set(ended[:-1]) <= ({-9} if fault == "kill" else {1, 2})
-    made: dict[str, Any] = {"json": json}
-    exec(WITHOUT_KERNELS, made)
-    monkeypatch.setattr(made["worker"], "execute_phase", made["execute_phase"])
     wanted = digests(manifest_of(run(tmp_path / str(len(ended)), phases)))
     for strike in range(1, len(ended) + 1):
         assert_true(tmp_path / str(strike))
-        struck = [path.parent.name for path in (tmp_path / str(strike) / "runs").glob("*/run.json")]
-        options = {"resume": struck[0]} if struck else {}  # what was struck before its first manifest is no run
+        struck = {path.parent.name for path in (tmp_path / str(strike) / "runs").glob("*/run.json")} - {before}
+        options = {"resume": max(struck)} if struck else {}  # what was struck before its first manifest is no run
         again = manifest_of(run(tmp_path / str(strike), phases, reuse_unchanged=True, **options))
         assert (strike, again["status"], digests(again)) == (strike, "passed", wanted)

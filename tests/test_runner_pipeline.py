@@ -265,26 +265,29 @@ def _normalised(path: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in cell.items() if name != "metadata"} for cell in cells]
 
 
-def test_lineage_tells_start_and_end_of_each_phase(project: Path) -> None:
+def test_lineage_tells_start_and_end_of_the_run_and_of_each_phase(project: Path) -> None:
     phases = tiny.make_project(project / "p", {"one": "run.write('value', {'n': n})", "two": READS + "\n1 / 0"})
     outcome = tiny.run(project / "p", phases)
     events = [json.loads(line) for line in (outcome.folder / "lineage.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(event["eventType"], event["job"]["name"]) for event in events] == [
-        ("START", "one"), ("COMPLETE", "one"), ("START", "two"), ("FAIL", "two"),
+        ("START", "run"), ("START", "one"), ("COMPLETE", "one"), ("START", "two"), ("FAIL", "two"), ("FAIL", "run"),
     ]  # fmt: skip
     assert (
-        {(item["namespace"], item["name"]) for item in events[3]["inputs"]}
-        <= {(item["namespace"], item["name"]) for item in events[1]["outputs"]}
+        {(item["namespace"], item["name"]) for item in events[4]["inputs"]}
+        <= {(item["namespace"], item["name"]) for item in events[2]["outputs"]}
         != set()
     )
-    assert "ZeroDivisionError" in events[3]["run"]["facets"]["errorMessage"]["message"]
+    assert "ZeroDivisionError" in events[4]["run"]["facets"]["errorMessage"]["message"]
     for event in events:
         assert uuid.UUID(event["run"]["runId"])
         assert {"eventType", "eventTime", "producer", "schemaURL", "run", "job"} <= set(event)
         for facet in [*event["run"]["facets"].values(), *event["job"]["facets"].values()]:
             assert facet["_producer"].startswith("urn:mlopskit:")
-            assert facet["_schemaURL"].startswith("https://openlineage.io/spec/facets/")
-    assert len({event["run"]["runId"] for event in events}) == 2
+            assert facet["_schemaURL"].startswith("https://openlineage.io/spec/")
+        whole = event["job"]["name"] == "run"
+        assert whole or event["run"]["facets"]["parent"]["run"]["runId"] == events[0]["run"]["runId"]
+        assert whole == ("mlopskit_parameters" in event["run"]["facets"])
+    assert len({event["run"]["runId"] for event in events}) == 3
 
 
 def test_runs_can_be_kept_elsewhere(project: Path) -> None:

@@ -79,22 +79,34 @@ def test_value_on_the_command_line_wins_over_the_resumed_runs(phases: tuple[Phas
     assert [manifest_of(resumed)["parameters"][name]["n"] for name in ("first", "second", "third")] == [3, 5, 1]
 
 
-@pytest.mark.parametrize(
-    ("spoil", "complaint"),
-    [
-        (lambda folder: (folder / "run.json").unlink(), "no run"),
-        (lambda folder: (folder / "run.json").write_text("{"), "damaged"),
-        (lambda folder: (folder / "run.json").write_text('{"run": "x", "parameters": [1]}'), "damaged"),
-        (lambda folder: (folder / "run.json").write_text('{"run": "x", "parameters": {"first": 3}}'), "damaged"),
-    ],
-)
-def test_run_that_cannot_be_resumed_is_refused(
-    phases: tuple[Phase, ...], tmp_path: Path, spoil: Any, complaint: str
+def test_run_whose_parameters_are_not_known_any_more_is_not_gone_on_with(
+    phases: tuple[Phase, ...], tmp_path: Path
 ) -> None:
     made = again(phases, tmp_path)
-    spoil(made.folder)
-    with pytest.raises(RunError, match=complaint):
+    for name in ("run.json", "lineage.jsonl"):
+        (made.folder / name).write_text("{")
+    with pytest.raises(RunError, match="damaged"):
         plan(tmp_path, phases=phases, choice=Choice(resume=made.folder.name))
+    (made.folder / "run.json").unlink()
+    with pytest.raises(RunError, match="no run"):
+        plan(tmp_path, phases=phases, choice=Choice(resume=made.folder.name))
+
+
+@pytest.mark.parametrize(
+    "torn", ["{", "[]", "\x00", '{"run": "x", "parameters": [1]}', '{"run": "x", "parameters": 3}']
+)
+def test_run_with_a_corrupted_manifest_is_gone_on_with_as_any_other(
+    phases: tuple[Phase, ...], tmp_path: Path, torn: str
+) -> None:
+    edit(tmp_path, phases[1], "work", "raise MemoryError")
+    failed = again(phases, tmp_path, "first.n=3", "second.n=4")
+    edit(tmp_path, phases[1], "work", BODIES["second"])
+    (failed.folder / "run.json").write_text(torn, encoding="utf-8")
+    resumed = again(phases, tmp_path, resume=failed.folder.name)
+    assert [phase["status"] for phase in manifest_of(resumed)["phases"]] == ["reused", "done", "done"]
+    undisturbed = run(tmp_path, phases, "first.n=3", "second.n=4")
+    assert digests(resumed) == digests(undisturbed)
+    assert manifest_of(resumed)["parameters"] == manifest_of(undisturbed)["parameters"]
 
 
 @pytest.mark.parametrize("moment", ["first", "second", "third"])
@@ -203,6 +215,40 @@ def test_phase_that_timed_out_is_gone_on_from(phases: tuple[Phase, ...], tmp_pat
     resumed = again(phases, tmp_path, resume=ended.folder.name)
     assert [phase["status"] for phase in manifest_of(resumed)["phases"]] == ["reused", "done", "done"]
     assert digests(resumed) == digests(run(tmp_path, phases))
+
+
+HOSTILE = {
+    "prints 50 MB": "for i in range(500_000): print(f'{i:099d}')\n",
+    "leaves a fork": "import os\nif os.fork() == 0: import time; time.sleep(600)\n",
+    "closes stdout": "import os, sys\nsys.stdout.close(); os.close(1)\n",
+}
+
+
+@pytest.mark.parametrize("does", HOSTILE)
+def test_what_a_hostile_cell_finished_is_reused_by_resume(phases: tuple[Phase, ...], tmp_path: Path, does: str) -> None:
+    edit(tmp_path, phases[0], "work", HOSTILE[does] + BODIES["first"])
+    edit(tmp_path, phases[1], "work", "raise MemoryError")
+    failed = again(phases, tmp_path)
+    assert [phase["status"] for phase in manifest_of(failed)["phases"]] == ["done", "failed", "never-ran"]
+    edit(tmp_path, phases[1], "work", BODIES["second"])
+    resumed = again(phases, tmp_path, resume=failed.folder.name)
+    assert [phase["status"] for phase in manifest_of(resumed)["phases"]] == ["reused", "done", "done"]
+    for spilled in (failed.folder / "first").glob("outputs/*"):
+        assert spilled.stat().st_size == (resumed.folder / "first/outputs" / spilled.name).stat().st_size == 50_000_000
+    assert digests(resumed) == digests(run(tmp_path, phases))
+
+
+@pytest.mark.parametrize("damage", ["other text", None])
+def test_damage_to_an_output_beside_the_notebook_is_noticed_and_it_is_made_again(
+    phases: tuple[Phase, ...], tmp_path: Path, damage: str | None
+) -> None:
+    edit(tmp_path, phases[0], "work", "print('x' * 1_000_001)\n" + BODIES["first"])
+    spilled = again(phases, tmp_path).folder / "first/outputs/work-1.txt"
+    assert spilled.stat().st_size == 1_000_002
+    spilled.write_text(damage) if damage else spilled.unlink()
+    mended = again(phases, tmp_path)
+    assert [phase["status"] for phase in manifest_of(mended)["phases"]] == ["done", "reused", "reused"]
+    assert (mended.folder / "first/outputs/work-1.txt").stat().st_size == 1_000_002
 
 
 @pytest.mark.parametrize("damaged", ["first/rows.json", "first/trace.jsonl", "first/notebook.ipynb", ".cache"])

@@ -109,6 +109,17 @@ def test_what_no_record_explains_is_nondeterminism_and_what_follows_is_upstream(
     assert sorted((home / "runs").iterdir()) == before
 
 
+def test_outputs_beside_the_notebook_are_compared_with_their_cell(tmp_path: Path) -> None:
+    home = tmp_path / "project"
+    body = "import uuid\nprint('x' * 1_000_000)\nprint({})"
+    bodies = {"data": body.format("1, hex(id(body := object()))"), "model": body.format("uuid.uuid4().hex")}
+    phases = tiny.make_project(home, bodies)
+    found = again(home, folder=tiny.run(home, phases).folder, phases=phases)
+    assert [item.name for item in found.differences] == ["model: cell work (Work)"]
+    assert found.differences[0].text.startswith("outputs/work-1.txt, ")
+    assert kinds(found) == {"model": {"nondeterminism"}}
+
+
 def test_a_changed_file_is_named_as_the_data(home: Path) -> None:
     (home / "rows.csv").write_text("bought,age\nyes,1\nno,3\n")
     found = again(home)

@@ -96,6 +96,15 @@ def test_a_phase_writes_only_its_own(project: Path, name: str) -> None:
         Run(project, project / "runs" / "r", "data").write(name, FRAME)
 
 
+@pytest.mark.parametrize("name", ["outputs", "notebook.ipynb", "trace.jsonl", "kernel.log"])
+def test_a_folder_takes_no_place_that_the_runner_writes_to(project: Path, name: str) -> None:
+    run = Run(project, project / "runs" / "r", "data")
+    run.write("facts", {"n": 1})
+    with pytest.raises(RunError, match=f"cannot write {name!r} as a folder"), run.write_folder(name):
+        pass
+    assert [record.name for record in run.finish().records] == ["data/facts.json"]
+
+
 def test_a_folder_that_fails_half_way_leaves_nothing(project: Path) -> None:
     run = Run(project, project / "runs" / "r", "deploy")
     with pytest.raises(FileNotFoundError, match="missing"), run.write_folder("bundle") as folder:

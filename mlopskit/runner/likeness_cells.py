@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mlopskit.notebooks import heading_above, source_of
 from mlopskit.runner.likeness import STANDARD, Tolerance, first_difference, leaf_differences, texts_alike
+from mlopskit.runner.spill import spilled
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}|ipykernel_\d+")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -46,6 +48,7 @@ def compare_cells(
     *,
     tolerance: Tolerance = STANDARD,
     ignore: Sequence[str] = (),
+    folders: Sequence[Path | None] = (None, None),
 ) -> Iterator[CellLikeness]:
     """Yield each code cell that both notebooks have, with the likeness of its outputs.
 
@@ -57,6 +60,8 @@ def compare_cells(
         For numbers in the outputs.
     ignore : sequence of str
         Texts that name the run, not the result, such as the run's name and the digests of its artefacts.
+    folders : sequence of Path
+        Where the two notebooks lie, so that outputs beside them are compared as well.
     """
     old, new = _code(before), _code(after)
     for name in old:
@@ -68,10 +73,11 @@ def compare_cells(
         if "volatile" in _tags(cell) or "volatile" in _tags(new[name][1]):
             yield CellLikeness(label, "left out")
         else:
-            yield _compare(label, _outputs(cell, ignore), _outputs(new[name][1], ignore), tolerance)
+            sides = zip((cell, new[name][1]), folders, strict=True)
+            yield _compare(label, *(_outputs(side, ignore, folder) for side, folder in sides), tolerance=tolerance)
 
 
-def _compare(label: str, before: list[Any], after: list[Any], tolerance: Tolerance) -> CellLikeness:
+def _compare(label: str, before: list[Any], after: list[Any], *, tolerance: Tolerance) -> CellLikeness:
     if before == after:
         return CellLikeness(label, "identical")
     if len(before) != len(after):
@@ -110,7 +116,7 @@ def _code(notebook: Mapping[str, Any]) -> dict[str, tuple[int, Mapping[str, Any]
     return {str(cell.get("id") or f"cell {number}"): (place, cell) for number, (place, cell) in enumerate(cells)}
 
 
-def _outputs(cell: Mapping[str, Any], ignore: Sequence[str]) -> list[list[tuple[str, Any]]]:
+def _outputs(cell: Mapping[str, Any], ignore: Sequence[str], folder: Path | None) -> list[list[tuple[str, Any]]]:
     """Return the outputs, normalised: each a list of kind and content; pieces of one stream are joined."""
     streams: dict[str, str] = {}
     others: list[list[tuple[str, Any]]] = []
@@ -122,6 +128,7 @@ def _outputs(cell: Mapping[str, Any], ignore: Sequence[str]) -> list[list[tuple[
             others.append([("error", _clean(f"{output.get('ename')}: {output.get('evalue')}", ignore))])
         else:
             data = {kind: _joined(value) for kind, value in output.get("data", {}).items() if kind != _WIDGET}
+            data |= spilled(data, folder) if folder else {}
             others.append([(kind, _clean(value, ignore)) for kind, value in sorted(data.items())])
     return [[(name, _clean(text, ignore))] for name, text in sorted(streams.items())] + others
 

@@ -1,7 +1,8 @@
 """Lineage: one OpenLineage event a line in ``lineage.jsonl``, for catalogues that read that standard.
 
 A run is a parent run, each phase a child; START when it begins, COMPLETE, FAIL or ABORT when it ends. Data sets are
-the artefacts (``phase/file``) and the sources outside the runs, each with its content digest as version.
+the artefacts (``phase/file``) and the sources outside the runs, each with its content digest as version. The events of
+the run hold its parameters as well, so that it can be gone on with when its manifest is damaged.
 
 Source: OpenLineage specification 2-0-2, https://openlineage.io/docs/spec/object-model.
 """
@@ -12,11 +13,13 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mlopskit import __version__
-from mlopskit.runner.manifest import PhaseEntry
+from mlopskit.params import portable
+from mlopskit.runner.manifest import Manifest, PhaseEntry
 from mlopskit.runs import LOOKS
 
 FILE = "lineage.jsonl"
@@ -24,6 +27,9 @@ PRODUCER = f"urn:mlopskit:{__version__}"
 _SPEC = "https://openlineage.io/spec"
 _EVENT = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 _ENDINGS = {"done": "COMPLETE", "reused": "COMPLETE", "failed": "FAIL", "timed-out": "FAIL", "killed": "ABORT"}
+_RUN_ENDINGS = {"passed": "COMPLETE", "criteria-not-met": "COMPLETE", "failed": "FAIL", "interrupted": "ABORT"}
+_JOB = "run"
+_PARAMETERS = "mlopskit_parameters"
 
 
 def run_id(run: str, phase: str = "") -> str:
@@ -33,12 +39,12 @@ def run_id(run: str, phase: str = "") -> str:
 
 def started(run: str, project: str, phase: PhaseEntry, *, when: str) -> dict[str, Any]:
     """Return the START event of a phase."""
-    return _event("START", run, project, phase, when)
+    return _phase_event("START", run, project, phase, when)
 
 
 def ended(run: str, project: str, phase: PhaseEntry, *, when: str) -> dict[str, Any]:
     """Return the event that says how a phase ended, with what it read and wrote."""
-    event = _event(_ENDINGS[phase.status], run, project, phase, when)
+    event = _phase_event(_ENDINGS[phase.status], run, project, phase, when)
     event["inputs"] = [_data_set(project, item) for item in phase.reads if item["op"] not in LOOKS]
     event["outputs"] = [_data_set(project, item) for item in phase.writes]
     if phase.error is not None:
@@ -50,6 +56,31 @@ def ended(run: str, project: str, phase: PhaseEntry, *, when: str) -> dict[str, 
     return event
 
 
+def run_started(made: Manifest, *, when: str) -> dict[str, Any]:
+    """Return the START event of a run."""
+    return _run_event("START", made, when)
+
+
+def run_ended(made: Manifest, *, when: str) -> dict[str, Any]:
+    """Return the event that says how a run ended."""
+    return _run_event(_RUN_ENDINGS[made.status], made, when)
+
+
+def parameters(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the parameters that a run had, phase by phase, as its own last event has them.
+
+    Raises
+    ------
+    OSError, ValueError
+        When there is no such event.
+    """
+    for line in reversed((folder / FILE).read_text(encoding="utf-8").splitlines()):
+        with suppress(ValueError, LookupError, TypeError, AttributeError):  # a torn line, or an event of a phase
+            said = json.loads(line)["run"]["facets"][_PARAMETERS]["parameters"]
+            return {phase: dict(values) for phase, values in said.items()}
+    raise ValueError(f"{folder / FILE} has no parameters")
+
+
 def append(folder: Path, events: Iterable[Mapping[str, Any]]) -> None:
     """Add events to the run's file; each line is on disk before the next is written."""
     with (folder / FILE).open("a", encoding="utf-8") as file:
@@ -59,26 +90,39 @@ def append(folder: Path, events: Iterable[Mapping[str, Any]]) -> None:
         os.fsync(file.fileno())
 
 
-def _event(kind: str, run: str, project: str, phase: PhaseEntry, when: str) -> dict[str, Any]:
-    parent = {"run": {"runId": run_id(run)}, "job": {"namespace": _namespace(project), "name": "run"}}
+def _run_event(kind: str, made: Manifest, when: str) -> dict[str, Any]:
+    own = {"_producer": PRODUCER, "_schemaURL": f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunFacet"}
+    facets = {_PARAMETERS: {**own, "parameters": portable(made.parameters)}}
+    return _event(kind, made.project, run_id(made.run), _JOB, "RUN", facets, when)
+
+
+def _phase_event(kind: str, run: str, project: str, phase: PhaseEntry, when: str) -> dict[str, Any]:
+    parent = {"run": {"runId": run_id(run)}, "job": {"namespace": _namespace(project), "name": _JOB}}
+    facets = {"parent": _facet("1-0-1/ParentRunFacet", **parent)}
+    return _event(kind, project, run_id(run, phase.name), phase.name, "PHASE", facets, when)
+
+
+def _event(
+    kind: str, project: str, identity: str, job: str, job_type: str, facets: Mapping[str, Any], when: str
+) -> dict[str, Any]:
     return {
         "eventType": kind,
         "eventTime": when,
         "producer": PRODUCER,
         "schemaURL": _EVENT,
         "run": {
-            "runId": run_id(run, phase.name),
+            "runId": identity,
             "facets": {
-                "parent": _facet("1-0-1/ParentRunFacet", **parent),
+                **facets,
                 "processing_engine": _facet("1-1-1/ProcessingEngineRunFacet", version=__version__, name="mlopskit"),
             },
         },
         "job": {
             "namespace": _namespace(project),
-            "name": phase.name,
+            "name": job,
             "facets": {
                 "jobType": _facet(
-                    "2-0-3/JobTypeJobFacet", processingType="BATCH", integration="MLOPSKIT", jobType="PHASE"
+                    "2-0-3/JobTypeJobFacet", processingType="BATCH", integration="MLOPSKIT", jobType=job_type
                 )
             },
         },

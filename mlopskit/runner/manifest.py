@@ -28,6 +28,7 @@ RUNNER_DIED = {
     "signal": None,
 }
 """What the manifest says of a phase while it runs: true, should nobody be left to correct it."""
+_NO_READS = {"write", "finish", "notebook", "output"}
 
 
 @dataclass
@@ -81,7 +82,7 @@ class PhaseEntry:
     def take_trace(self, folder: Path) -> None:
         """Fill in reads, writes and the notebook's hash from the trace in the phase's folder."""
         records = read_trace(folder)
-        self.reads = [asdict(record) for record in records if record.op not in {"write", "finish", "notebook"}]
+        self.reads = [asdict(record) for record in records if record.op not in _NO_READS]
         self.notebook_sha256 = next((record.sha256 for record in reversed(records) if record.op == "notebook"), None)
         last = {record.name: record for record in records if record.op == "write"}
         self.writes = [_without_op(record) for record in last.values()]

@@ -88,6 +88,44 @@ def combine(
     ParameterError
         Every problem at once; a `UsageError` when one of them was typed on the command line.
     """
+    combined, problems, typed = _combined(declared, table, arguments, executed)
+    _refuse(problems, typed)
+    return combined
+
+
+def resolve(
+    declared: Mapping[str, list[Parameter]],
+    *,
+    table: Mapping[str, Mapping[str, Any]],
+    arguments: Iterable[str],
+    executed: Container[str],
+) -> tuple[dict[str, Parameters], dict[str, tuple[Secret, ...]]]:
+    """Resolve the parameters of every phase, and look up the secrets of those that will be executed.
+
+    Parameters
+    ----------
+    declared, table, arguments, executed
+        As for `combine`.
+
+    Raises
+    ------
+    ParameterError
+        Every problem at once, a secret that is nowhere among them; a `UsageError` when one was typed on the command
+        line.
+    """
+    combined, problems, typed = _combined(declared, table, arguments, executed)
+    secrets, lost = _looked_up(combined, executed)
+    _refuse([*problems, *lost], typed)
+    return combined, secrets
+
+
+def _combined(
+    declared: Mapping[str, list[Parameter]],
+    table: Mapping[str, Mapping[str, Any]],
+    arguments: Iterable[str],
+    executed: Container[str] | None,
+) -> tuple[dict[str, Parameters], list[str], list[str]]:
+    """Return the parameters, what is wrong with them, and what is wrong on the command line."""
     problems: list[str] = []
     given: dict[str, dict[str, Any]] = {phase: {} for phase in declared}
     for phase, values in table.items():
@@ -114,16 +152,21 @@ def combine(
     combined = {}
     for phase, parameters in declared.items():
         values, wrong = check_overrides(parameters, given[phase], where=f"{phase}.")
+        wanting = {name for name in given[phase] if any(item.startswith(f"{phase}.{name} = ") for item in wrong)}
+        values = {name: value for name, value in values.items() if name not in wanting}
         for problem in wrong:
             (typed if _is_typed(problem, given[phase], phase) else problems).append(problem)
         combined[phase] = Parameters(
             parameters, values, {name: values[name] for name in given[phase] if name in values}
         )
+    return combined, problems, typed
+
+
+def _refuse(problems: Sequence[str], typed: Sequence[str] = ()) -> None:
     if typed:
         raise UsageError.from_problems([*problems, *typed])
     if problems:
         raise ParameterError.from_problems(problems)
-    return combined
 
 
 def look_up_secrets(parameters: Mapping[str, Parameters], executed: Container[str]) -> dict[str, tuple[Secret, ...]]:
@@ -139,20 +182,26 @@ def look_up_secrets(parameters: Mapping[str, Parameters], executed: Container[st
     ParameterError
         When a reference leads nowhere: all of them at once.
     """
+    found, problems = _looked_up(parameters, executed)
+    _refuse(problems)
+    return found
+
+
+def _looked_up(
+    parameters: Mapping[str, Parameters], executed: Container[str]
+) -> tuple[dict[str, tuple[Secret, ...]], list[str]]:
     found: dict[str, tuple[Secret, ...]] = {}
-    problems = []
+    problems: list[str] = []
     for phase in (name for name in parameters if name in executed):
         for item in parameters[phase].declared:
-            reference = parameters[phase].values[item.name]
+            reference = parameters[phase].values.get(item.name)  # none where what was given is no reference
             if item.type != "secret" or reference is None:
                 continue
             try:
                 found[phase] = (*found.get(phase, ()), Secret(item.name, reference, look_up(reference)))
             except ParameterError as error:
                 problems.append(f"{phase}.{item.name}: {error}")
-    if problems:
-        raise ParameterError.from_problems(problems)
-    return found
+    return found, problems
 
 
 def _is_typed(problem: str, given: Mapping[str, Any], phase: str) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 
 from mlopskit import artefacts
 from mlopskit.errors import RunError
-from mlopskit.runner import cache, findings, lineage, manifest, reuse, surroundings
+from mlopskit.runner import cache, findings, lineage, manifest, reuse, spill, surroundings
 from mlopskit.runner.ahead import Ahead
 from mlopskit.runner.execution import Ending, Order
 from mlopskit.runner.fingerprint import fingerprint
@@ -81,6 +81,7 @@ class _Execution:
         self.manifest = self._first_manifest()
         with Interruption() as interruption, present(self.folder):
             self._save()
+            lineage.append(self.folder, [lineage.run_started(self.manifest, when=self._now())])
             artefacts.write_text(self.plan.runs / "begun", f"{self.folder.name}\n")
             names = [phase.name for phase in self.plan.phases]
             self.usual = earlier_seconds(self.plan.runs)
@@ -215,6 +216,7 @@ class _Execution:
         entry.take_trace(self.folder / name)
         lineage.append(self.folder, [lineage.ended(self.folder.name, self.manifest.project, entry, when=self._now())])
         if entry.status == "done":
+            spill.seal(self.folder / name)
             never = cache.never_reusable(self.plan, name, read_trace(self.folder / name), key=entry.key)
             if never is None:
                 cache.remember(self.plan.runs, entry.key, self.folder.name)
@@ -262,6 +264,7 @@ class _Execution:
         self._save()
         if made.complete:
             artefacts.write_text(self.plan.runs / "latest", f"{self.folder.name}\n")
+        lineage.append(self.folder, [lineage.run_ended(made, when=self._now())])
         try:
             report = self.report.finished()
         except Exception as error:  # it must not take the run with it

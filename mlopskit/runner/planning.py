@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlopskit.runner import reuse
 from mlopskit.runner.graph import graph, with_phase_parameters
-from mlopskit.runner.overrides import Parameters, combine, declarations, look_up_secrets
+from mlopskit.runner.overrides import Parameters, combine, declarations, resolve
 from mlopskit.runner.phases import Phase, require_notebooks, select
 from mlopskit.scope import PROJECT_FILE, Scope
 from mlopskit.secrets import Secret
@@ -124,13 +124,12 @@ def plan(
     names = frozenset(phase.name for phase in chosen)
     declared = declarations(project, present)
     table = with_phase_parameters(scope.phase, scope.parameters)
-    parameters = combine(declared, table=table, arguments=arguments, executed=names)
     resumed = None if choice.resume is None else reuse.find_resumable(runs, choice.resume)
     if resumed is not None:
-        table = reuse.with_recorded(resumed, parameters, table)
-        parameters = combine(declared, table=table, arguments=arguments, executed=names)
+        today = combine(declared, table=table, arguments=arguments, executed=names)
+        table = reuse.with_recorded(resumed, today, table)
+    parameters, secrets = resolve(declared, table=table, arguments=arguments, executed=names)
     whole = reuse_unchanged and len(chosen) == len(phases)
-    secrets = look_up_secrets(parameters, names)
     made = Plan(project, runs, scope, tuple(phases), names, parameters, resumed, limit, whole, jobs, secrets)
     if not made.needed and choice.base is None:
         return made

@@ -16,7 +16,7 @@ from mlopskit import artefacts
 from mlopskit.errors import NotebookError, RunError
 from mlopskit.notebooks import load_notebook
 from mlopskit.params import as_declared, spelled
-from mlopskit.runner import manifest
+from mlopskit.runner import lineage, manifest
 from mlopskit.runner.catalogue import find_run
 from mlopskit.runner.overrides import Parameters
 from mlopskit.runs import is_finished, latest_run, read_trace, written
@@ -53,14 +53,14 @@ def find_resumable(runs: Path, name: str) -> Path:
     Raises
     ------
     RunError
-        When there is none of that name, its manifest is damaged, or it is still running.
+        When there is none of that name, its parameters are not known any more, or it is still running.
     """
     folder = find_run(runs, name)
     try:
-        manifest.load_whole(folder)
+        _recorded(folder)
     except (OSError, ValueError) as error:
         raise RunError(
-            f"run.json of {folder.name} is damaged ({error}), so its parameters are not known. "
+            f"run.json and lineage.jsonl of {folder.name} are damaged ({error}), so its parameters are not known. "
             "Use `mlopskit run`: phases that ended well are reused from it all the same."
         ) from None
     if is_running(folder):
@@ -72,7 +72,7 @@ def with_recorded(
     folder: Path, parameters: Mapping[str, Parameters], table: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
     """Return the table of parameters with those values of an earlier run that are others today."""
-    earlier = manifest.load(folder).get("parameters", {})
+    earlier = _recorded(folder)
     merged = {phase: dict(values) for phase, values in table.items()}
     for phase, current in parameters.items():
         now, before = current.recorded(), earlier.get(phase, {})
@@ -85,6 +85,15 @@ def with_recorded(
         if other:
             merged[phase] = {**merged.get(phase, {}), **other}
     return merged
+
+
+def _recorded(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the parameters that a run had: from its manifest, or where that is damaged from its lineage."""
+    try:
+        found: dict[str, dict[str, Any]] = manifest.load_whole(folder)["parameters"]
+    except (OSError, ValueError):
+        return lineage.parameters(folder)
+    return found
 
 
 def check_base(base: Path, phases: Sequence[str]) -> None:
@@ -102,15 +111,16 @@ def check_base(base: Path, phases: Sequence[str]) -> None:
 
 
 def damaged(folder: Path) -> str | None:
-    """Name the first artefact of a phase, or its notebook, whose bytes are not those that were recorded, or None."""
-    for file, record in written(folder).items():
+    """Name the first artefact or output of a phase, or its notebook, whose bytes are not those recorded, or None."""
+    trace = read_trace(folder)
+    for record in [*written(folder).values(), *(item for item in trace if item.op == "output")]:
         try:
-            whole = artefacts.sha256(folder / file) == record.sha256
+            whole = artefacts.sha256(folder / record.name.partition("/")[2]) == record.sha256
         except OSError:
             whole = False
         if not whole:
-            return f"its artefact {record.name} is damaged or gone"
-    notebook, sealed = folder / "notebook.ipynb", [item for item in read_trace(folder) if item.op == "notebook"]
+            return f"its {'output' if record.op == 'output' else 'artefact'} {record.name} is damaged or gone"
+    notebook, sealed = folder / "notebook.ipynb", [item for item in trace if item.op == "notebook"]
     try:
         load_notebook(notebook)
         is_changed = bool(sealed) and artefacts.sha256(notebook) != sealed[-1].sha256

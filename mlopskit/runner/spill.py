@@ -11,11 +11,15 @@ import base64
 import html
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlopskit import artefacts
 from mlopskit.runner.redaction import Redactor
+from mlopskit.runs import Record
+from mlopskit.runs.trace import append
 
 LIMIT = 1_000_000
 """Characters that one output, or one stream of a cell, may have in the notebook."""
@@ -28,6 +32,7 @@ _EXTENSIONS = {
     "application/javascript": "js",
 }  # fmt: skip
 _BINARY = {"png", "jpg", "gif", "webp", "pdf"}
+_LINK = re.compile(rf'href="{FOLDER}/([\w-]+\.\w+)"')
 
 
 @dataclass
@@ -155,6 +160,25 @@ class Spill:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.unlink(missing_ok=True)  # of an earlier attempt
         return file
+
+
+def seal(home: Path) -> None:
+    """Record what the outputs beside the notebook of a phase are, as its artefacts were recorded."""
+    for file in sorted((home / FOLDER).glob("*")):
+        name = f"{home.name}/{FOLDER}/{file.name}"
+        append(home, Record("output", name, artefacts.sha256(file), bytes=file.stat().st_size))
+
+
+def spilled(data: Mapping[str, Any], home: Path) -> dict[str, str]:
+    """Return what lies in the files that the links in an output lead to, by their names; of a picture its hash."""
+    names = _LINK.findall(str(data.get("text/html", "")))
+    files = [home / FOLDER / name for name in names if (home / FOLDER / name).is_file()]
+    return {f"{FOLDER}/{file.name}": _content(file) for file in files}
+
+
+def _content(file: Path) -> str:
+    binary = file.suffix[1:] in _BINARY
+    return artefacts.sha256(file) if binary else file.read_text(encoding="utf-8", errors="replace")
 
 
 def shorten(outputs: list[Any], name: str) -> None:

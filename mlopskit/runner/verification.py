@@ -276,7 +276,8 @@ class _Comparing:
         except NotebookError as error:
             self._different(phase, f"{phase}/{NOTEBOOK}", str(error))
             return
-        for cell in compare_cells(old, new, tolerance=self.tolerance, ignore=self._ignored(phase)):
+        folders = [side.folder / phase for side in (self.before, self.after)]
+        for cell in compare_cells(old, new, tolerance=self.tolerance, ignore=self._ignored(phase), folders=folders):
             name = f"{phase}: cell {cell.cell}"
             if cell.outcome == "left out":
                 self.left_out.append(name)

@@ -1,13 +1,15 @@
 """Looking into runs: the artefacts of a phase by name, and finished runs, which can be read and not changed.
 
 ``run["evaluate"].metrics`` is an artefact, checked against its hash as whenever one is read; ``run["evaluate"]`` shows
-what there is. `load_run` opens a run that ended, for work by hand: nothing is recorded in it.
+what there is. `load_run` opens a run that ended, for work by hand: nothing is recorded in it. A phase of a batch run
+that does so notes it in its own trace, and is never reused.
 """
 
 from __future__ import annotations
 
 import html
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from mlopskit.errors import RunError, listing, nearest
 from mlopskit.runs.opening import find_project, latest_run
 from mlopskit.runs.run import Run
-from mlopskit.runs.trace import LOOKS, TRACE, Record, is_finished, written
+from mlopskit.runs.trace import LOOKS, TRACE, Record, append, is_finished, written
 
 if TYPE_CHECKING:
     from mlopskit.display import Table
@@ -197,7 +199,20 @@ def load_run(name: str = "latest", project: str | Path | None = None) -> Finishe
     mlopskit.errors.RunError: There is no run 'no such run'; runs here: none. `mlopskit runs` lists them; ...
     """
     home = find_project() if project is None else Path(project).resolve()
+    _tell_phase(name)
     return FinishedRun(home, _run_folder(home / "runs", name))
+
+
+def _tell_phase(name: str) -> None:
+    """Record in the phase that a batch run executes here that it looked at another run, which may be another next time.
+
+    An error is recorded as well: a cell may catch it and go another way.
+    """
+    folder, phase = os.environ.get("MLOPSKIT_RUN"), os.environ.get("MLOPSKIT_PHASE")
+    if folder and phase:
+        home = Path(folder) / phase
+        home.mkdir(parents=True, exist_ok=True)
+        append(home, Record("live", f"run {name}"))
 
 
 def _shown(value: Any) -> Any:

@@ -15,6 +15,7 @@ from mlopskit.errors import RunError
 from mlopskit.runs.loading import Loader
 from mlopskit.runs.trace import (
     LOOKS,
+    TRACE,
     Artefacts,
     Record,
     append,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SCRATCH = "scratch"
+_THE_RUNNERS = {TRACE, "notebook.ipynb", "kernel.log", "outputs"}
+"""What lies beside the artefacts of a phase."""
 
 
 class Run:
@@ -130,6 +133,8 @@ class Run:
     def write_folder(self, name: str, *, volatile: bool = False) -> Iterator[Path]:
         """Yield an empty folder to fill; it becomes an artefact when the block ends well."""
         self._check_name(name)
+        if name in _THE_RUNNERS:
+            raise RunError(f"Phase {self.phase} cannot write {name!r} as a folder: the runner keeps its own there.")
         path = self.home / name
         with artefacts.replacing(path) as draft:
             draft.mkdir()
@@ -204,7 +209,7 @@ class Run:
             When it does not exist or is not readable.
         """
         full = (self.project / path).resolve()
-        self._opened[name or str(path)] = full, _state_of(full)
+        self._opened.setdefault(name or str(path), (full, _state_of(full)))  # as it was when first opened
         try:
             record = Record("source", name or str(path), artefacts.sha256(full), "", full.stat().st_size)
         except OSError as error:

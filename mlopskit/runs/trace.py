@@ -26,7 +26,8 @@ class Record:
         for and not found, ``listing`` for the names in a folder, ``env`` for an environment variable; ``live`` for a
         database or URL, ``effect`` for a change to the outside world, ``changed`` for a file that was written to while
         the phase read it: none of these three can be reused; ``finish`` at the end of the notebook; ``notebook`` for
-        the notebook as executed, which the runner adds when it was saved for the last time.
+        the notebook as executed and ``output`` for an output that lies beside it, which the runner adds when they were
+        saved for the last time.
     name : str
         ``phase/file`` for artefacts, the path or a description for the rest.
     sha256, digest : str
