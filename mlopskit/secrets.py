@@ -45,8 +45,8 @@ class Secret:
 def reveal(reference: str) -> str:
     """Return the secret that a parameter refers to.
 
-    What cells show, log and write is redacted before it is saved. Encoded forms of a secret are so as well as far as they
-    are known (base64, hexadecimal, quoted as in a URL or in JSON), which is best effort: do not print one.
+    What cells show, log and write is redacted before it is saved. Encoded forms of a secret are so as well, as far as
+    they are known (base64, hexadecimal, quoted as in a URL or in JSON), which is best effort: do not print one.
 
     Parameters
     ----------
