@@ -129,7 +129,16 @@ def control_characters(text: str) -> list[str]:
 
 
 def test_every_command_is_tried_here() -> None:
-    assert set(COMMANDS) == {command.name for command in app.registered_commands}
+    assert set(COMMANDS) == {command.name for command in (*app.registered_commands, *app.registered_groups)}
+
+
+def test_what_keeps_the_runs_in_order_stands_under_runs_as_well(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (group,) = app.registered_groups
+    assert {command.name for command in group.typer_instance.registered_commands} == {"tag", "pin", "unpin", "prune"}
+    assert call("runs", "tag", NEW, "kept") == 0
+    assert capsys.readouterr().out == f"{NEW}  kept\n", "and lists nothing beside"
+    assert call("runs", "--tag", "kept", "--quiet") == 0
+    assert capsys.readouterr().out == f"{NEW}\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

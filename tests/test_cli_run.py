@@ -55,6 +55,8 @@ def scope_only(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_command_has_an_example_that_names_it() -> None:
     callbacks = {command.name: command.callback for command in app.registered_commands}
+    for group in app.registered_groups:
+        callbacks[group.name] = group.typer_instance.registered_callback.callback
     assert set(callbacks) == set(COMMANDS)
     for name, callback in callbacks.items():
         assert callback is not None
@@ -193,7 +195,7 @@ def test_runs_lists_newest_first_and_survives_a_damaged_one(project: Path, capsy
         "1 min 15 s",
         "ROC \\x1b[31mAUC 0.800 [0.700, 0.900]",
         "1/2 criteria",
-        "1 alerts",
+        "1 alert",
     ):
         assert expected in second
     assert find_run(project / "runs", "latest").name == "20260101T000000Z-aaaaaa"

@@ -269,3 +269,19 @@ def test_what_was_not_tested_stays_untested_and_uncounted():
     adjusted = adjust([0.01, np.nan, 0.04])
     assert np.isnan(adjusted[1])
     assert adjusted[[0, 2]] == pytest.approx([0.02, 0.04])
+
+
+@pytest.mark.parametrize("draw", ["normal", "standard_cauchy", "uniform"])
+def test_a_jackknife_of_heavy_tails_has_the_freedom_that_their_kurtosis_leaves(draw):
+    """O'Neill 2014; light tails are taken as normal ones, so nothing becomes surer."""
+    y = getattr(np.random.default_rng(0), draw)(size=40)
+    error, freedom = jackknife(lambda keep: y[keep].mean(), np.arange(40), heavy=True)
+    kurtosis = max(stats.kurtosis(y, fisher=False), 3)
+    assert error == pytest.approx(stats.sem(y))
+    assert freedom == pytest.approx(80 / (kurtosis - 37 / 39))
+    assert freedom <= 39 + 1e-9
+    assert jackknife(lambda keep: y[keep].mean(), np.arange(40))[1] == 39
+
+
+def test_rows_that_move_nothing_leave_no_freedom_to_work_out():
+    assert jackknife(lambda keep: 1.0, np.arange(10), heavy=True) == (0.0, 9)

@@ -141,12 +141,12 @@ def test_nothing_is_left_whatever_is_killed(project: Path, kind: str, killed: se
 
 
 def test_what_is_left_where_all_are_killed_in_one_moment_ends_with_the_next_server(project: Path, kind: str) -> None:
+    """Whichever server that is: another test may start one at any time, so that they are left is not looked at."""
     runner = start(project / "p", kind, "time.sleep(300)")
     pids = started_by(project / "p")
     server = pids.pop("parent")
     _kill_together([pids["kernel"], server, parent_of(server), runner.pid])
     runner.communicate()
-    assert {"session", "orphan", "daemon"} <= set(left(pids, within=1))
     bystander = subprocess.Popen(
         ["setsid", "sleep", "300"], env={**os.environ, descendants.VARIABLE: descendants.new_mark()}
     )

@@ -19,21 +19,25 @@ app = typer.Typer(
     epilog="Start with: mlopskit new my-project && cd my-project && mlopskit run",
 )
 
+runs = typer.Typer(invoke_without_command=True)
+runs.callback()(history.runs)
+
 app.command("new")(project.new)
 app.command("run")(run.run)
 app.command("params")(parameters.params)
 app.command("lab")(project.lab)
-app.command("runs")(history.runs)
+app.add_typer(runs, name="runs")
 app.command("show")(history.show)
 app.command("report")(history.report)
 app.command("card")(card.card)
 app.command("verify")(verify.verify)
 app.command("diff")(compare.diff)
 app.command("site")(site.site)
-app.command("tag")(shelf.tag)
-app.command("pin")(shelf.pin)
-app.command("unpin")(shelf.unpin)
-app.command("prune")(shelf.prune)
+for group in (app, runs):
+    group.command("tag")(shelf.tag)
+    group.command("pin")(shelf.pin)
+    group.command("unpin")(shelf.unpin)
+    group.command("prune")(shelf.prune)
 app.command("check")(project.check)
 
 

@@ -37,11 +37,14 @@ def runs(
     out: RunsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    context: typer.Context = None,  # type: ignore[assignment]  # typer gives it, and knows it by this type
 ) -> None:
-    """List the runs, newest first: status, headline figure, criteria, alerts, tags.
+    """List the runs, newest first: status, headline figure, criteria, alerts, tags. Or tag, pin and prune them.
 
     Example: mlopskit runs --status passed --since 2026-01-01 --limit 20
     """
+    if context is not None and context.invoked_subcommand is not None:
+        return
     from dataclasses import asdict
 
     from mlopskit.runner.catalogue import choose, list_runs
@@ -72,7 +75,7 @@ def _row(item: Summary) -> list[str]:
         words.seconds(item.seconds),
         words.safe(item.headline),
         f"{item.met}/{item.criteria} criteria" if item.criteria else "",
-        f"{item.alerts} alerts" if item.alerts else "",
+        f"{item.alerts} alert{'s' if item.alerts > 1 else ''}" if item.alerts else "",
         _marks(item),
     ]
 

@@ -150,7 +150,7 @@ def _scaled(metric: Metric, rows: Rows, keep: Any) -> float:
         return float(SCALES[metric.scale][0](metric.function(*rows.take(keep))))
 
 
-def _ends(metric: Metric, centre: float, error: float, freedom: int, confidence: float) -> tuple[float, float]:
+def _ends(metric: Metric, centre: float, error: float, freedom: float, confidence: float) -> tuple[float, float]:
     if not np.isfinite(centre):
         return np.nan, np.nan
     half, back = stats.t.ppf(0.5 + confidence / 2, freedom) * error, way_back(metric, centre, error)
