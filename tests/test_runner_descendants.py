@@ -121,7 +121,8 @@ def test_where_there_is_no_server_a_kernel_looks_after_what_it_started(project: 
 
 
 TOGETHER = [set(names) for count in (1, 2) for names in combinations(["kernel", "server", "guard", "runner"], count)]
-"""Who is killed in one moment: each alone, and any two."""
+TOGETHER.append({"kernel", "server", "runner"})
+"""Who is killed in one moment: each alone, any two, and all whose command line bears our name."""
 
 
 @pytest.mark.parametrize("killed", TOGETHER, ids=lambda names: "+".join(sorted(names)))
@@ -133,6 +134,7 @@ def test_nothing_is_left_whatever_is_killed(project: Path, kind: str, killed: se
     assert left(pids, within=0) == list(pids)
     pids["guard"], pids["runner"] = parent_of(pids["parent"]), runner.pid
     pids["server"] = pids.pop("parent")
+    assert [name for name in ("guard", "server") if "mlopskit" in told_of(pids[name])] == ["server"]
     _kill_together([pids[name] for name in killed])
     runner.communicate("")
     if killed == {"server", "guard"}:  # this runner is no command, which looks after what is nobody's
@@ -164,6 +166,10 @@ def test_a_mark_that_names_no_process_is_let_be(mark: str) -> None:
     assert other.poll() is None
     other.kill()
     other.wait()
+
+
+def told_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
 
 
 def parent_of(pid: int) -> int:

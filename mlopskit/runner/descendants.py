@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 VARIABLE = "MLOPSKIT_KERNEL"
 """Environment variable that holds the mark of a kernel."""
@@ -29,6 +30,7 @@ BLANK = "0" * 32
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_GUARD = "guard of the kernels of a notebook run"
 _ROUNDS = 50  # a process that forks while it is looked for is found in the next
 _UNSETTLED_ROUNDS = 10  # how often to look again for the sake of processes that may only hide what they are
 
@@ -109,7 +111,9 @@ def die_with_parent(parent: int, number: int) -> None:
 def guarded(*, closing: int) -> None:
     """Go on in a child, and leave this process behind to kill whatever the child leaves, however that ends.
 
-    Signalled to end, this process kills the child first. When this one is killed, the child is signalled to end.
+    Signalled to end, this process kills the child first. When this one is killed, the child is signalled to end. It
+    becomes a program of its own, whose command line does not bear our name: who kills all that does (``pkill -f``)
+    wants nothing to be left, and this process, which sees to that, ends by itself.
 
     Parameters
     ----------
@@ -123,10 +127,19 @@ def guarded(*, closing: int) -> None:
         die_with_parent(guard, signal.SIGTERM)
         adopt()
         return
+    os.close(closing)
+    kill_abandoned()
+    with contextlib.suppress(OSError):
+        source = os.open(__file__, os.O_RDONLY)
+        os.set_inheritable(source, True)
+        os.execv(sys.executable, [sys.executable, "-IS", f"/dev/fd/{source}", _GUARD, str(child)])  # noqa: S606
+    _guard(child)
+
+
+def _guard(child: int) -> NoReturn:
+    """Wait for the end of a child, or to be told to end, and kill all that is left."""
     with contextlib.suppress(SystemExit):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-        os.close(closing)
-        kill_abandoned()
         os.waitpid(child, 0)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     kill_children()
@@ -232,3 +245,7 @@ def _namespace(pid: int | str) -> str:
 def _children() -> list[int]:
     lists = [path.read_text(encoding="utf-8") for path in Path("/proc/self/task").glob("*/children")]
     return [int(pid) for listed in lists for pid in listed.split()]
+
+
+if __name__ == "__main__":
+    _guard(int(sys.argv[-1]))
