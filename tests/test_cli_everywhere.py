@@ -139,6 +139,8 @@ def test_what_keeps_the_runs_in_order_stands_under_runs_as_well(home: Path, caps
     assert capsys.readouterr().out == f"{NEW}  kept\n", "and lists nothing beside"
     assert call("runs", "--tag", "kept", "--quiet") == 0
     assert capsys.readouterr().out == f"{NEW}\n"
+    assert call("runs", "--limit", "1", "pin", NEW) == 2
+    assert "Put them behind it: `mlopskit runs pin" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", COMMANDS)

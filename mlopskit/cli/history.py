@@ -44,6 +44,7 @@ def runs(
     Example: mlopskit runs --status passed --since 2026-01-01 --limit 20
     """
     if context is not None and context.invoked_subcommand is not None:
+        _refuse_options_before(context)
         return
     from dataclasses import asdict
 
@@ -66,6 +67,16 @@ def runs(
     Output(as_json, quiet).give(
         [asdict(item) for item in found], [*(rows or [nothing]), *star], brief=[words.safe(item.name) for item in found]
     )
+
+
+def _refuse_options_before(context: typer.Context) -> None:
+    """Options that stand before tag, pin and prune would be without effect."""
+    sources = map(context.get_parameter_source, context.params)
+    if any(source is not None and source.name == "COMMANDLINE" for source in sources):
+        raise UsageError(
+            f"Options before {context.invoked_subcommand} are those of the list of runs. Put them behind it: "
+            f"`mlopskit runs {context.invoked_subcommand} …`."
+        )
 
 
 def _row(item: Summary) -> list[str]:
