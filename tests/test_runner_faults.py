@@ -269,6 +269,23 @@ def test_secret_that_is_nowhere_is_told_with_all_other_bad_parameters(
         plan(project / "p", phases=tiny.make_project(project / "p", {"one": made}), arguments=["one.n=12"])
 
 
+def test_a_cell_that_cannot_be_read_hides_no_wrong_value_of_another_phase(project: Path) -> None:
+    """What is given to the phase of that cell, or to whichever phase has it, nobody can check yet."""
+    toml = (project / "mlops.toml").read_text(
+        encoding="utf-8"
+    ) + "\n[parameters.two]\nsedd = 1\n[parameters.one]\na = 1\n"
+    made = {"one": tiny.phase_notebook("1", phase="one", parameters="n: int = len('x')"), "two": "n"}
+    phases = tiny.make_project(project / "p", made, toml=toml)
+    with pytest.raises(ParameterError) as caught:
+        plan(project / "p", phases=phases, arguments=["two.n=many", "one.n=5", "else=1"])
+    said = str(caught.value).splitlines()
+    assert said[0] == "3 parameters are wrong:"
+    for fits, line in zip(("parameters cell, line 1", "sedd", "two.n = many"), said[1:], strict=True):
+        assert fits in line
+    with pytest.raises(ParameterError, match="parameters cell, line 1"):
+        plan(project / "p", phases=phases[:1])
+
+
 def test_secret_that_is_no_reference_is_one_problem(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """That the one of the parameters cell is nowhere says nothing: it was not asked for."""
     monkeypatch.delenv("NOT_THERE", raising=False)

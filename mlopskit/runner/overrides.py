@@ -42,25 +42,41 @@ class Parameters:
         return recorded(self.declared, self.values)
 
 
-def declarations(project: Path, phases: Sequence[Phase]) -> dict[str, list[Parameter]]:
+def declarations(
+    project: Path,
+    phases: Sequence[Phase],
+    *,
+    table: Mapping[str, Mapping[str, Any]] | None = None,
+    arguments: Iterable[str] = (),
+    executed: Container[str] | None = None,
+) -> dict[str, list[Parameter]]:
     """Read the parameters cells of all phases.
+
+    Parameters
+    ----------
+    table, arguments, executed
+        As for `combine`; where a cell cannot be read, values for the other phases are checked all the same.
 
     Raises
     ------
     MlopskitError
         When a notebook is missing or has not the form; all problems at once.
     """
-    found, problems = {}, []
+    found: dict[str, list[Parameter]] = {}
+    problems: list[MlopskitError] = []
     for phase in phases:
         try:
             found[phase.name] = notebook_parameters(phase.path(project))
         except MlopskitError as error:
             problems.append(error)
-    if len(problems) == 1:
+    if not problems:
+        return found
+    known = {phase: values for phase, values in (table or {}).items() if phase in found}
+    meant = [item for item in arguments if item.partition("=")[0].partition(".")[0].strip() in found]
+    _, wrong, typed = _combined(found, known, meant, executed)
+    if len(problems) == 1 and not wrong and not typed:
         raise problems[0]
-    if problems:
-        raise ParameterError.from_problems(str(problem) for problem in problems)
-    return found
+    raise ParameterError.from_problems([*map(str, problems), *wrong, *typed])
 
 
 def combine(

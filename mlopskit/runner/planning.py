@@ -122,8 +122,8 @@ def plan(
     require_notebooks(project, chosen)
     present = [phase for phase in phases if phase in chosen or phase.path(project).is_file()]
     names = frozenset(phase.name for phase in chosen)
-    declared = declarations(project, present)
     table = with_phase_parameters(scope.phase, scope.parameters)
+    declared = declarations(project, present, table=table, arguments=arguments, executed=names)
     resumed = None if choice.resume is None else reuse.find_resumable(runs, choice.resume)
     if resumed is not None:
         today = combine(declared, table=table, arguments=arguments, executed=names)
