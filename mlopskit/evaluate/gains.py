@@ -84,8 +84,8 @@ def metric_table(
     """
     truth, score = predictions[TARGET].to_numpy(), score_array(predictions)
     task = target.task
-    options: dict[str, Any] = {"metrics": metrics, "replicates": replicates, "confidence": confidence, "seed": seed}
-    found = measured(truth, (predictions["prediction"].to_numpy(), score), task, unit, **options)
+    options: dict[str, Any] = {"task": task, "metrics": metrics, "replicates": replicates, "confidence": confidence}
+    found = measured(truth, (predictions["prediction"].to_numpy(), score), unit, seed=seed, **options)
     guess, guess_score = majority["prediction"].to_numpy(), score_array(majority)
     chosen = [get_metric(name, task) for name in found["metric"]]
     with np.errstate(all="ignore"):
@@ -97,14 +97,18 @@ def metric_table(
 
 
 def measured(
-    truth: Any, answers: tuple[Any, Any], task: str, unit: pd.Series[Any] | None, **options: Any
+    truth: Any,
+    answers: tuple[Any, Any],
+    unit: pd.Series[Any] | None,
+    *,
+    task: str,
+    metrics: Sequence[str] | None,
+    **options: Any,
 ) -> pd.DataFrame:
     """Measure as `mlopskit.metrics.measure`; where rows belong together, by what leaving out blocks of these does."""
     if unit is None:
-        return measure(truth, *answers, task=task, **options)
-    names = options.pop("metrics") or [
-        name for name in default_metrics(task) if answers[1] is not None or get_metric(name, task).uses == "prediction"
-    ]
+        return measure(truth, *answers, task=task, metrics=metrics, **options)
+    names = metrics or default_metrics(task, scored=answers[1] is not None)
     everybody = pd.DataFrame({"rows": np.full(len(truth), "all")})
     told: dict[str, Any] = {"y_score": answers[1], "metrics": names, "task": task, "unit": unit}
     table = group_metrics(truth, answers[0], everybody, **told, **options)
@@ -238,7 +242,7 @@ def _against(
     one: pd.DataFrame, value: float, name: str, target: Target, unit: pd.Series[Any] | None, **draws: int
 ) -> tuple[Any, ...]:
     metric, truth = get_metric(name, target.task), one[TARGET].to_numpy()
-    table = measured(truth, _arrays(one), target.task, unit, metrics=[name], **draws)
+    table = measured(truth, _arrays(one), unit, task=target.task, metrics=[name], **draws)
     found = table.to_dict("records")[0]
     sign = -1.0 if metric.greater_is_better is False else 1.0
     gain = _oriented(sign, found["value"] - value, found["low"] - value, found["high"] - value)

@@ -160,9 +160,7 @@ def measure(
     (['Wilson'], 0.9)
     """
     rows = Rows.check(y_true, y_pred, y_score, task=task)
-    names = metrics if metrics is not None else [
-        name for name in default_metrics(task) if y_score is not None or get_metric(name, task).uses == "prediction"
-    ]  # fmt: skip
+    names = metrics if metrics is not None else default_metrics(task, scored=y_score is not None)
     found = [
         (name, estimate(get_metric(name, task), rows, replicates=replicates, confidence=confidence, seed=seed))
         for name in names

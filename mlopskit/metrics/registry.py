@@ -129,15 +129,15 @@ METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric
 """Name → `Metric`."""
 
 
-def default_metrics(task: str) -> list[str]:
-    """Names of the metrics for a task, in the order in which they are shown.
+def default_metrics(task: str, *, scored: bool = True) -> list[str]:
+    """Names of the metrics for a task, in the order in which they are shown; unless `scored` those that need no scores.
 
     Examples
     --------
     >>> default_metrics("regression")
     ['mae', 'rmse', 'r2', 'bias']
     """
-    return [name for name, metric in METRICS.items() if task in metric.tasks]
+    return [name for name, metric in METRICS.items() if task in metric.tasks and (scored or metric.uses != "score")]
 
 
 def get_metric(name: str, task: str) -> Metric:

@@ -149,7 +149,7 @@ def table_of(grouped: Grouped, metrics: Sequence[str] | None, **options: Any) ->
 
 def usual_metrics(grouped: Grouped) -> list[str]:
     """Names of the metrics shown when none are asked for."""
-    names = [name for name in default_metrics(grouped.task) if get_metric(name, grouped.task).uses == "prediction"]
+    names = default_metrics(grouped.task, scored=False)
     ranking = {"binary": ["roc_auc"], "multiclass": ["roc_auc_ovr"]}.get(grouped.task, [])
     return names + (ranking if _has_scores(grouped) else [])
 

@@ -123,8 +123,8 @@ class _Judged:
         if get_metric(metric, "binary").uses == "score" and answer.score is None:
             gap.pop("method_of", None)
             return base | gap | {"method": answer.method, "status": "not applicable: decisions without scores"}
-        units, options = units_of(self._rows, self.data.columns.group), {**self._options, "metrics": [metric]}
-        found = measured(self._truth, self._arrays(answer), options.pop("task"), units, **options).to_dict("records")[0]
+        table = measured(self._truth, self._arrays(answer), self._units, metrics=[metric], **self._options)
+        found = table.to_dict("records")[0]
         figures = {key: found[key] for key in ("value", "low", "high")}
         cost = self._cost(metric)
         methods = {"figure": found["method"], "gap": gap.pop("method")}
@@ -149,9 +149,12 @@ class _Judged:
         return {"task": "binary", "replicates": self.replicates, "seed": self.seed}
 
     @property
+    def _units(self) -> pd.Series[Any] | None:
+        return units_of(self._rows, self.data.columns.group)
+
+    @cached_property
     def _blocks(self) -> npt.NDArray[np.int64] | None:
-        units = units_of(self._rows, self.data.columns.group)
-        return None if units is None else block_of(units)
+        return None if self._units is None else block_of(self._units)
 
     @staticmethod
     def _arrays(answer: Answer) -> tuple[Any, Any]:
@@ -186,14 +189,12 @@ class _Judged:
             np.asarray(part)[shown] for part in (self._truth, self.reference.prediction, self.answer.prediction)
         )
         counted = pd.DataFrame({TARGET: truth, "prediction": after, "group": groups})
-        units, blocks = units_of(self._rows, self.data.columns.group), self._blocks
-        if units is not None:
-            counted["unit"] = units.to_numpy()[shown]
+        if self._units is not None:
+            counted["unit"] = self._units.to_numpy()[shown]
         parts = PARTS[self.names["gap"]]
         options: dict[str, Any] = {"metrics": list(parts), "replicates": self.replicates, "seed": self.seed}
-        table = disparities(
-            Tally.from_table(counted, ["group"], task="binary", unit=None if units is None else "unit"), **options
-        )
+        unit = "unit" if "unit" in counted else None
+        table = disparities(Tally.from_table(counted, ["group"], task="binary", unit=unit), **options)
         row = table[table["metric"] == self.names["gap"]].to_dict("records")[0]
         kept = ("groups", "difference", "difference_low", "difference_high", "method", "status")
         found = {key: row[key] for key in kept}
@@ -203,7 +204,7 @@ class _Judged:
             return found
         change = gap_change(
             truth, before, after, groups, gap=self.names["gap"], replicates=self.replicates, seed=self.seed,
-            blocks=None if blocks is None else blocks[shown],
+            blocks=None if self._blocks is None else self._blocks[shown],
         )  # fmt: skip
         return found | dict(zip(("change", "change_low", "change_high", "method_of"), change, strict=True))
 

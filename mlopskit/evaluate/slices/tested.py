@@ -18,7 +18,7 @@ from mlopskit.display import Note, Table
 from mlopskit.evaluate.groups.by_group import GroupedRows
 from mlopskit.evaluate.privacy.tables import hide_slices, slices_of_shown_groups, slices_shown
 from mlopskit.evaluate.slices.confirm import confirm_slices
-from mlopskit.evaluate.slices.errors import slice_errors
+from mlopskit.evaluate.slices.errors import RowErrors, slice_errors
 from mlopskit.evaluate.slices.find import in_words
 from mlopskit.evaluate.slices.found import SliceFeatures, score_of
 from mlopskit.evaluate.slices.guess import guessed
@@ -72,8 +72,8 @@ def confirmed_slices(
         if _key(chosen) not in known
     ]
     every = pd.DataFrame([*plain.to_dict("records"), *declared], columns=plain.columns)
-    whose = None if data.unit is None else errors.of(data.unit.to_frame("unit"))["unit"]
-    tested = confirm_slices(every, errors.of(features.test), errors.each, level=level, method=method, unit=whose)
+    options: dict[str, Any] = {"level": level, "method": method, "unit": _whose(data, errors)}
+    tested = confirm_slices(every, errors.of(features.test), errors.each, **options)
     words = [in_words(chosen) for chosen in every["slice"]]
     origin = np.repeat([SEARCHED, DECLARED], [len(plain), len(declared)])
     tested = tested.assign(slice=words)
@@ -122,14 +122,17 @@ def confirmed_better(
     errors = slice_errors(data.predictions, data.target, by=by)
     if better.empty or isinstance(errors, str) or better["n"].isna().all():
         return better
-    whose = None if data.unit is None else errors.of(data.unit.to_frame("unit"))["unit"]
     plain = better[["columns", "level", "n", "error", "score"]].rename(columns={"columns": "slice"})
-    tested = confirm_slices(
-        plain, errors.of(features.test), errors.each, level=level, method=method, direction="better", unit=whose
-    )
+    options: dict[str, Any] = {"level": level, "method": method, "unit": _whose(data, errors)}
+    tested = confirm_slices(plain, errors.of(features.test), errors.each, direction="better", **options)
     return better.assign(
         **{name: tested[name].to_numpy() for name in tested.columns.difference(plain.columns, sort=False)}
     )
+
+
+def _whose(data: GroupedRows, errors: RowErrors) -> pd.Series[Any] | None:
+    """Whom each test row at risk belongs to, where somebody has several."""
+    return None if data.unit is None else errors.of(data.unit.to_frame("unit"))["unit"]
 
 
 def _key(chosen: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
