@@ -186,3 +186,19 @@ def test_ten_rows_of_the_same_person_make_no_difference_surer(task: str, tmp_pat
     }
     assert (width["alone"] < 0.5 * width["once"]).all(), "as if there were ten times as many persons"
     assert width["persons"] == pytest.approx(width["once"], rel=0.35)
+
+
+def test_an_interval_that_counts_rows_says_so_where_persons_have_several(tmp_path: Path) -> None:
+    figure = Baseline(kind="literature", value=0.6, metric="roc_auc", source="somebody")
+    made = compare("binary", SIMPLE, tmp_path)
+    validation = made.data.validation.assign(person=np.arange(len(made.data.validation)) // 2)
+    data = replace(made.data, validation=validation, group="person")
+    benchmarks = fit_baselines([*SIMPLE, figure], data, made.headline, first=fit_first(data, made.headline))
+    fitted = benchmarks.table[benchmarks.table["artefact"] != ""]
+    assert len(fitted) == 2
+    assert fitted["method"].str.endswith("as if rows were independent").all()
+    table = compare_with_baselines(made.predictions, data, benchmarks, made.headline)
+    (method,) = table.loc[table["kind"] == "literature", "method"]
+    assert "as if rows were independent" in method
+    assert len(made.benchmarks.table) == 2
+    assert not made.benchmarks.table["method"].str.contains("independent").any()

@@ -111,7 +111,8 @@ def measure_model(
 ) -> dict[str, Any]:
     """Return metric, value, low, high, method, n and status of a model on validation rows."""
     table = predict_table(model, data.validation, target=data.target, threshold=threshold)
-    found = headline.measure(table[TARGET].to_numpy(), (table["prediction"].to_numpy(), score_array(table)))
+    answers = table["prediction"].to_numpy(), score_array(table)
+    found = headline.measure(table[TARGET].to_numpy(), answers, blocks=data.blocks)
     return {key: found[key] for key in ("metric", "value", "low", "high", "method", "n", "status")}
 
 

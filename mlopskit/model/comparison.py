@@ -59,7 +59,7 @@ def compare_with_baselines(
             names = compared_metrics(headline)
             rows += [who | _paired(predictions, other, name, headline, data.blocks) for name in names]
         elif np.isfinite(item["value"]) and not item["status"].startswith("could not"):
-            rows.append(who | _against_figure(predictions, item, headline))
+            rows.append(who | _against_figure(predictions, item, headline, data.blocks))
         else:
             rows.append(who | _unknown(item))
     return pd.DataFrame(rows, columns=_COLUMNS)
@@ -88,9 +88,9 @@ def _paired(mine: pd.DataFrame, other: pd.DataFrame, name: str, headline: Headli
     return {"metric": name, **figures, **_difference(found, metric)}
 
 
-def _against_figure(mine: pd.DataFrame, item: Mapping[str, Any], headline: Headline) -> dict[str, Any]:
+def _against_figure(mine: pd.DataFrame, item: Mapping[str, Any], headline: Headline, blocks: Any) -> dict[str, Any]:
     metric, figure = get_metric(item["metric"], headline.task), item["value"]
-    own = headline.measure(mine[TARGET].to_numpy(), _answers(mine), metric=metric.name)
+    own = headline.measure(mine[TARGET].to_numpy(), _answers(mine), metric=metric.name, blocks=blocks)
     gap = {key: own[key] - figure for key in ("value", "low", "high")}
     found = PairedDifference(**gap, method=f"{own['method']}{FIGURE_AS_EXACT}", n=int(own["n"]))
     return {"metric": metric.name, "winner": own["value"], "beaten": figure, **_difference(found, metric)}

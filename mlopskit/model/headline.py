@@ -55,11 +55,19 @@ class Headline:
         name = self.metric.name
         return f"Open question: mlops.toml names no [model] metric; {name} was used. Is it what the decision needs?"
 
-    def measure(self, y_true: Any, answers: Answers, *, metric: str | None = None) -> dict[str, Any]:
-        """Return metric, value, low, high, method, n and status of some answers, by this metric or another."""
+    def measure(
+        self, y_true: Any, answers: Answers, *, metric: str | None = None, blocks: Any = None
+    ) -> dict[str, Any]:
+        """Return metric, value, low, high, method, n and status of some answers, by this metric or another.
+
+        The interval counts rows; where these belong together in `blocks`, its method says that it does.
+        """
         names = [metric or self.metric.name]
         table = measure(y_true, *answers, task=self.task, metrics=names, replicates=self.replicates, seed=self.seed)
-        return {str(key): value for key, value in table.iloc[0].items()}
+        found = {str(key): value for key, value in table.iloc[0].items()}
+        if blocks is not None:
+            found["method"] += ", as if rows were independent"
+        return found
 
     def difference(
         self, y_true: Any, a: Answers, b: Answers, *, metric: str | None = None, blocks: Any = None
