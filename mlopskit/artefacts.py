@@ -255,6 +255,9 @@ _READERS: dict[str, Callable[[Path], Any]] = {
     ".skops": _read_model,
 }
 
+EXTENSIONS = tuple(_READERS)
+"""What the file of an artefact may end with, unless it is a folder."""
+
 
 def extension_of(value: Any) -> str:
     """Return the extension under which a value is kept: the kind follows from the value, never from the caller."""

@@ -112,6 +112,23 @@ def test_module_beside_the_notebooks_is_part_of_the_key_and_a_jupytext_twin_is_n
     assert again(home, phases) == ["done"]
 
 
+def test_module_in_the_tests_counts_for_the_phase_that_imports_it_alone(tmp_path: Path) -> None:
+    home = tmp_path / "p"
+    bodies = {
+        "a": "import sys\nsys.path[:0] = [str(run.project)]\nfrom tests.own_rows import V\nrun.write('v', V)",
+        "b": "n",
+    }
+    phases = tiny.make_project(home, bodies)
+    (home / "tests").mkdir()
+    for name, text in (("__init__", ""), ("own_rows", "V = 1\n"), ("test_other", "")):
+        (home / "tests" / f"{name}.py").write_text(text)
+    again(home, phases)
+    (home / "tests/test_other.py").write_text("# more\n")
+    assert again(home, phases) == ["reused", "reused"]
+    (home / "tests/own_rows.py").write_text("V = 2\n")
+    assert again(home, phases) == ["done", "reused"]
+
+
 def test_module_of_a_folder_on_the_path_is_part_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home, lent = tmp_path / "p", tmp_path / "lent"
     lent.mkdir()

@@ -26,6 +26,26 @@ def finished(run: Run, **values: object) -> Run:
     return run
 
 
+@pytest.mark.parametrize("first", ["words", {"n": 1}, "folder"])
+def test_two_artefacts_of_a_phase_never_share_a_name(project: Path, first: object) -> None:
+    """`read` asks for no extension, so which of them was meant would depend on which was written first."""
+    run = Run(project, project / "runs" / "r", "data")
+
+    def write(value: object) -> None:
+        if value == "folder":
+            with run.write_folder("x") as folder:
+                (folder / "file").write_text("1", encoding="utf-8")
+        else:
+            run.write("x", value)
+
+    write(first)
+    write(first)
+    for other in ({"words": {"n": 1}}.get(str(first), "words"), [1] if first == "folder" else "folder"):
+        with pytest.raises(RunError, match=r"has written x\S* already"):
+            write(other)
+    assert len(written(run.home)) == 1
+
+
 @pytest.mark.parametrize(
     ("value", "file"),
     [(FRAME, "it.parquet"), ({"n": 1}, "it.json"), ([1, 2], "it.json"), ("# words", "it.md")],

@@ -19,13 +19,14 @@ from typing import Any
 from mlopskit.notebooks import code_cells, source_of
 from mlopskit.runner.installed import scan
 from mlopskit.runner.surroundings import HASH_SEED
+from mlopskit.runs.trace import SELDOM_IMPORTED
 from mlopskit.share import share
 
 _PACKAGE = Path(__file__).parents[1]
 _NOT_COMPUTING = (_PACKAGE / "cli", _PACKAGE / "runner" / "report")
 _STEERING = {"skip-execution", "raises-exception"}
 """Tags by which nbclient runs a cell otherwise."""
-_NOT_THE_PROJECTS = {"runs", "tests", "docs", "node_modules", "__pycache__"}
+_NOT_THE_PROJECTS = {"runs", "node_modules", "__pycache__", *SELDOM_IMPORTED}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,6 +16,7 @@ from mlopskit.errors import RunError
 from mlopskit.runs.loading import Loader
 from mlopskit.runs.trace import (
     LOOKS,
+    SELDOM_IMPORTED,
     TRACE,
     Artefacts,
     Record,
@@ -121,10 +123,10 @@ class Run:
         Raises
         ------
         RunError
-            When the name has a folder in it.
+            When the name has a folder in it, or an artefact of that name and another kind is there.
         """
-        self._check_name(name)
         path = self.home / f"{name}{artefacts.extension_of(value)}"
+        self._check_name(name, path)
         artefacts.write(value, path)
         self._record_write(path, volatile=volatile)
         return value
@@ -132,10 +134,10 @@ class Run:
     @contextmanager
     def write_folder(self, name: str, *, volatile: bool = False) -> Iterator[Path]:
         """Yield an empty folder to fill; it becomes an artefact when the block ends well."""
-        self._check_name(name)
+        path = self.home / name
+        self._check_name(name, path)
         if name in _THE_RUNNERS:
             raise RunError(f"Phase {self.phase} cannot write {name!r} as a folder: the runner keeps its own there.")
-        path = self.home / name
         with artefacts.replacing(path) as draft:
             draft.mkdir()
             yield draft
@@ -243,16 +245,29 @@ class Run:
         self._append(Record("effect", description))
 
     def finish(self) -> Artefacts:
-        """Mark the phase as run to its end and list what it wrote; a source that changed meanwhile is recorded."""
+        """Mark the phase as run to its end and list what it wrote; a source that changed meanwhile is recorded.
+
+        So are modules of the project that it imported from folders that are no part of its key.
+        """
+        for module in _seldom_imported(self.project):
+            self.source_file(module)
         for name, (path, before) in self._opened.items():
             if _state_of(path) != before:
                 self._append(Record("changed", name))
         self._append(Record("finish", self.phase))
         return Artefacts(self.phase, tuple(written(self.home).values()))
 
-    def _check_name(self, name: str) -> None:
+    def _check_name(self, name: str, path: Path) -> None:
+        """Refuse a name that leads elsewhere, and one that `read`, which needs no extension, could not tell apart."""
         if not name or Path(name).name != name or name.startswith("."):
             raise RunError.from_foreign_write(name, self.phase)
+        kinds = [*artefacts.EXTENSIONS, *([""] if name not in _THE_RUNNERS else [])]
+        for other in (self.home / f"{name}{kind}" for kind in kinds):
+            if other != path and other.exists():
+                raise RunError(
+                    f"Phase {self.phase} has written {other.name} already, and {path.name} would be read by the same "
+                    "name. Choose another name; in JupyterLab, call open_run again for a new run."
+                )
 
     def _record_write(self, path: Path, *, volatile: bool) -> None:
         size = sum(item.stat().st_size for item in ([path] if path.is_file() else path.rglob("*")) if item.is_file())
@@ -316,6 +331,14 @@ class Run:
     def _source_changed(self, record: Record) -> bool:
         path = self.project / record.name
         return path.is_file() and (path.stat().st_size != record.bytes or artefacts.sha256(path) != record.sha256)
+
+
+def _seldom_imported(project: Path) -> list[str]:
+    """Return the modules of this process, as paths in the project, that lie in its `SELDOM_IMPORTED` folders."""
+    homes = tuple(f"{project / folder}{os.sep}" for folder in SELDOM_IMPORTED)
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    mine = {file for file in files if isinstance(file, str) and file.startswith(homes)}
+    return sorted(Path(file).relative_to(project).as_posix() for file in mine)
 
 
 def _state_of(path: Path) -> tuple[int, int] | None:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 TRACE = "trace.jsonl"
 LOOKS = frozenset({"absent", "missing", "present", "names"})
+
+SELDOM_IMPORTED = ("tests", "docs")
+"""Folders of a project whose modules are no part of every phase's key: a phase that imports one of them has read it."""
 """Ops of what was asked for without taking any content: such an answer may steer a phase, but nothing flowed."""
 _SHOWN = 20
 
