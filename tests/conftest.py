@@ -47,6 +47,14 @@ def minimal() -> str:
 
 
 @pytest.fixture
+def hangups_heard() -> Iterator[None]:
+    """Whoever tests may have been started with `nohup`, which children inherit."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a minimal project file, as the working directory, free of what the caller's environment says."""
     for name in ("MLOPSKIT_PROJECT", "MLOPSKIT_RUN", "MLOPSKIT_PHASE", "JPY_SESSION_NAME"):

@@ -166,7 +166,8 @@ def test_cell_that_forks_or_closes_its_output_ends_as_any_other(project: Path, b
     assert [phase["status"] for phase in manifest["phases"]] == ["done", "done"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("hangups_heard")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_stops_the_kernel_and_leaves_manifest_and_report(project: Path, number: signal.Signals) -> None:
     body = "import time\ntry:\n    time.sleep(600)\nfinally:\n    run.write('tidied', {'up': True})"
     phases = tiny.make_project(project / "p", {"one": body, "two": "n"})
@@ -184,6 +185,36 @@ def test_signal_stops_the_kernel_and_leaves_manifest_and_report(project: Path, n
     assert not [pid for pid in _descendants(os.getpid()) if "ipykernel_launcher" in _command(pid)]
     assert outcome.exit_code == 1
     assert outcome.report is not None
+
+
+@pytest.mark.usefixtures("hangups_heard")
+@pytest.mark.parametrize(("starter", "ends"), [([], "interrupted"), (["nohup"], "passed")])
+def test_run_whose_terminal_is_closed_leaves_a_report(project: Path, starter: list[str], ends: str) -> None:
+    body = "import time\nrun.write('here', {'y': 1})\ntime.sleep(600 if n else 2)"
+    tiny.make_project(project / "p", {"scope": body})
+    command = [sys.executable, "-m", "mlopskit", "run", "--to", "scope", "-p", f"scope.n={int(not starter)}"]
+    master, slave = os.openpty()
+    with subprocess.Popen(
+        ["setsid", "--ctty", *starter, *command], cwd=project / "p", stdin=slave, stdout=slave, stderr=slave
+    ) as runner:
+        os.close(slave)
+        assert _wait_until(lambda: bool(list(project.glob("p/runs/*/scope/here.json"))), seconds=60)
+        os.close(master)
+        assert runner.wait(timeout=120) == (1 if ends == "interrupted" else 0)
+    (report,) = project.glob("p/runs/*/report.html")
+    assert json.loads(report.with_name("run.json").read_text(encoding="utf-8"))["status"] == ends
+
+
+@pytest.mark.parametrize("kind", [[], ["--json"], ["--quiet"]])
+def test_run_goes_on_when_nobody_reads_what_it_prints(project: Path, kind: list[str]) -> None:
+    tiny.make_project(project / "p", {"scope": "run.write('here', {'y': 1})"})
+    command = [sys.executable, "-m", "mlopskit", "run", "--to", "scope", *kind]
+    with subprocess.Popen(command, cwd=project / "p", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as runner:
+        runner.stdout.close()
+        assert runner.stderr.read() == b""
+        assert runner.wait(timeout=120) == 0
+    (report,) = project.glob("p/runs/*/report.html")
+    assert json.loads(report.with_name("run.json").read_text(encoding="utf-8"))["status"] == "passed"
 
 
 def test_kernel_that_ignores_the_interrupt_is_killed(project: Path) -> None:

@@ -8,6 +8,7 @@ the pace of its cells so far, which is said to be no more than that.
 from __future__ import annotations
 
 import atexit
+import errno
 import json
 import os
 import sys
@@ -27,12 +28,23 @@ Event = Mapping[str, Any]
 
 
 def listener(*, quiet: bool, as_json: bool) -> Callable[[Event], None]:
-    """Choose how progress is shown."""
+    """Choose how progress is shown. When nobody can read it any more, a run goes on in silence."""
     if as_json:
-        return _print_json
-    if quiet:
-        return Plain(quiet=True)
-    return Live() if words.coloured() and not os.environ.get("CI") else Plain()
+        return _until_unread(_print_json)
+    live = not quiet and words.coloured() and not os.environ.get("CI")
+    return _until_unread(Live() if live else Plain(quiet=quiet))
+
+
+def _until_unread(show: Callable[[Event], None]) -> Callable[[Event], None]:
+    def tell(event: Event) -> None:
+        try:
+            show(event)
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):  # a closed pipe, a closed terminal
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return tell
 
 
 def _print_json(event: Event) -> None:

@@ -20,7 +20,6 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 VARIABLE = "MLOPSKIT_KERNEL"
 """Environment variable that holds the mark of a kernel."""
@@ -29,8 +28,9 @@ BLANK = "0" * 32
 """What stands there in a server, for its forks to write over."""
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
-_GUARD = "guard of the kernels of a notebook run"
+_GUARD = "kernel-guard"
 _ROUNDS = 50  # a process that forks while it is looked for is found in the next
 _UNSETTLED_ROUNDS = 10  # how often to look again for the sake of processes that may only hide what they are
 
@@ -112,8 +112,8 @@ def guarded(*, closing: int) -> None:
     """Go on in a child, and leave this process behind to kill whatever the child leaves, however that ends.
 
     Signalled to end, this process kills the child first. When this one is killed, the child is signalled to end. It
-    becomes a program of its own, whose command line does not bear our name: who kills all that does (``pkill -f``)
-    wants nothing to be left, and this process, which sees to that, ends by itself.
+    goes by a name of its own: who kills all that are called Python, or mlopskit (``killall``, ``pkill -f``), wants
+    nothing to be left, and this process, which sees to that, ends by itself.
 
     Parameters
     ----------
@@ -128,22 +128,25 @@ def guarded(*, closing: int) -> None:
         adopt()
         return
     os.close(closing)
+    _go_by(_GUARD)
     kill_abandoned()
-    with contextlib.suppress(OSError):
-        source = os.open(__file__, os.O_RDONLY)
-        os.set_inheritable(source, True)
-        os.execv(sys.executable, [sys.executable, "-IS", f"/dev/fd/{source}", _GUARD, str(child)])  # noqa: S606
-    _guard(child)
-
-
-def _guard(child: int) -> NoReturn:
-    """Wait for the end of a child, or to be told to end, and kill all that is left."""
     with contextlib.suppress(SystemExit):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         os.waitpid(child, 0)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     kill_children()
     os._exit(0)
+
+
+def _go_by(name: str) -> None:
+    """Have the system call this process by another name, and show that for its command line."""
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+    start, end = (int(number) for number in _stat("self")[45:47])  # where the arguments lie
+    ctypes.memset(start, 0, end - start)
+    ctypes.memmove(start, name.encode(), min(len(name.encode()), end - start))
 
 
 def adopt(*, orphans: bool = True) -> None:
@@ -233,9 +236,14 @@ def _is_abandoned(mark: str) -> bool:
 def _began(pid: int) -> int | None:
     """Return when a process began, in ticks since the machine did; None where there is none of that number."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+        return int(_stat(pid)[19])
     except OSError:
         return None
+
+
+def _stat(pid: int | str) -> list[str]:
+    """Return what the system says of a process, from its state on: fields 3 and following of proc(5)."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
 
 
 def _namespace(pid: int | str) -> str:
@@ -245,7 +253,3 @@ def _namespace(pid: int | str) -> str:
 def _children() -> list[int]:
     lists = [path.read_text(encoding="utf-8") for path in Path("/proc/self/task").glob("*/children")]
     return [int(pid) for listed in lists for pid in listed.split()]
-
-
-if __name__ == "__main__":
-    _guard(int(sys.argv[-1]))

@@ -1,43 +1,55 @@
-"""Stopping a run: SIGINT and SIGTERM become items in the queue that the run waits on.
+"""Stopping a run: SIGINT, SIGTERM and SIGHUP become items in the queue that the run waits on.
 
-The handler only puts a mark into the queue, which is safe at any moment. The first signal asks the kernel to stop,
-the next ones (or a kernel that does not answer) kill it; in each case the manifest and the report are still
-written.
+SIGHUP comes where a terminal is closed; started with it ignored (``nohup``), a run goes on. The handler only puts a
+mark into the queue, which is safe at any moment. The first signal asks the kernel to stop, the next ones (or a kernel
+that does not answer) kill it; in each case the manifest and the report are still written.
 """
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import signal
 import threading
-from types import FrameType, TracebackType
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, Self
 
 PATIENCE = 3.0
 """Seconds that an interrupted kernel gets before it is killed."""
 
+STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""What asks a command to stop; there is no SIGHUP on Windows."""
 
-class Interruption:
-    """Catches signals while a run is being made, in the main thread; elsewhere signals are left alone."""
+
+@contextlib.contextmanager
+def stopped_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Call a handler where the command is asked to stop, in the main thread; elsewhere signals are left alone."""
+    previous: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in STOPPING:
+            if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+                previous[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
+
+
+class Interruption(contextlib.ExitStack):
+    """Catches signals while a run is being made."""
 
     SIGNAL = object()
 
     def __init__(self) -> None:
+        super().__init__()
         self.queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.happened = False
-        self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._caught)
+        self.enter_context(stopped_by(self._caught))
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
 
     def _caught(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  the form that `signal` asks for
         self.happened = True

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -19,6 +17,7 @@ from mlopskit.errors import RunError
 from mlopskit.params import as_declared, resolve
 from mlopskit.runner import leftovers, manifest, programs, warm
 from mlopskit.runner.compare_runs import Side
+from mlopskit.runner.interruption import stopped_by
 from mlopskit.runner.overrides import Parameters, look_up_secrets
 from mlopskit.runner.phases import Phase
 from mlopskit.runner.pipeline import execute
@@ -41,7 +40,7 @@ def workplace(run: Path, *, keep: bool) -> Iterator[Path]:
     runs = run.parent
     name = token_hex(3)
     draft, place = runs / f".{name}.part", runs / f"{leftovers.VERIFY}{name}"
-    with ExitStack() as stack, _ended_by_sigterm():
+    with ExitStack() as stack, stopped_by(_stop):
         try:
             draft.mkdir()
             (draft / leftovers.OF).write_text(run.name, encoding="utf-8")
@@ -63,20 +62,8 @@ def workplace(run: Path, *, keep: bool) -> Iterator[Path]:
                 shutil.rmtree(place, ignore_errors=True)
 
 
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does, so that nothing is left; while a run is made it has its own handler."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the form that `signal` asks for
+    """Let each end the work as Ctrl-C does, so that nothing is left; while a run is made it has its own handler."""
     raise KeyboardInterrupt
 
 
