@@ -51,11 +51,24 @@ class UntrustedModelError(MlopskitError):
         )
 
 
+def files_of(path: Path) -> list[Path]:
+    """Return the file itself, or the files in a folder, sorted, those in folders that a link leads to included."""
+    if not path.is_dir():
+        return [path]
+    found = (Path(home) / name for home, _, names in os.walk(path, followlinks=True) for name in names)
+    return sorted(file for file in found if file.is_file())
+
+
+def size(path: Path) -> int:
+    """Return the bytes in a file, or in all files of a folder."""
+    return sum(file.stat().st_size for file in files_of(path))
+
+
 def sha256(path: Path) -> str:
     """Return the hex SHA-256 of a file, or of a folder's file names and contents in sorted order."""
     if path.is_dir():
         whole = hashlib.sha256()
-        for file in sorted(item for item in path.rglob("*") if item.is_file()):
+        for file in files_of(path):
             whole.update(f"{file.relative_to(path).as_posix()}\0{sha256(file)}\n".encode())
         return whole.hexdigest()
     with path.open("rb") as opened:
@@ -70,7 +83,7 @@ def digest(path: Path) -> str:
     """
     if path.is_dir():
         whole = hashlib.sha256()
-        for file in sorted(item for item in path.rglob("*") if item.is_file()):
+        for file in files_of(path):
             whole.update(f"{file.relative_to(path).as_posix()}\0{digest(file)}\n".encode())
         return whole.hexdigest()
     return _skops_digest(path) if path.suffix == ".skops" else sha256(path)

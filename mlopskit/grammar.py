@@ -1,8 +1,8 @@
 """The small grammar of a parameter's declaration: its literal, its type, and the comment that limits it.
 
-A type is a name, ``list[name]``, ``Literal[...]``, ``list[Literal[...]]`` or one of these with ``| None``, quoted where
-a name would need an import; an ``enum`` is text with choices. A comment is ``low..high: help`` (either end may be left
-out), ``a | b: help``, or just help. Limits of a list hold for each of its items.
+A type is a name or ``Literal[...]``, a ``list[...]`` or ``dict[str, ...]`` of one, or any of these with ``| None``,
+quoted where a name would need an import; an ``enum`` is text with choices. A comment is ``low..high: help`` (either end
+may be left out), ``a | b: help``, or just help. Limits of a list or dict hold for each of its items.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def unknown_names(node: ast.expr) -> list[str]:
 
 
 def parse_type(spelled: str) -> tuple[str, str, bool, tuple[Any, ...]]:
-    """Return type, type of list elements, whether None is allowed, and choices of a ``Literal``."""
+    """Return type, type of what a list or dict holds, whether None is allowed, and choices of a ``Literal``."""
     text = spelled.strip()
     wrapped = re.fullmatch(r"(?:typing\.)?Optional\[(.*)\]", text)
     parts = [wrapped[1], "None"] if wrapped else [part.strip() for part in re.split(r"\|(?![^\[]*\])", text)]
@@ -78,7 +78,13 @@ def parse_type(spelled: str) -> tuple[str, str, bool, tuple[Any, ...]]:
     kind, item = _known_type(base, spelled), inner.removesuffix("]").strip()
     if (kind != "list" and re.search(r"\bsecret\b", item)) or item == "secret":
         raise ValueError(f"`{spelled}` holds secrets; give each a parameter of its own")
-    if kind != "list" or item in {"", "Any"}:
+    if item and kind not in {"list", "dict"}:
+        raise ValueError(f"`{spelled}`: nothing stands in brackets behind {kind}; take them away")
+    if item and kind == "dict":
+        key, _, item = (part.strip() for part in item.partition(","))
+        if key != "str":
+            raise ValueError(f"`{spelled}` has keys that are not text; write dict[str, {item or 'Any'}]")
+    if item in {"", "Any"}:
         return kind, "", optional, ()
     if literal := _LITERAL.fullmatch(item):
         item, choices, _ = _choices(literal[1], spelled)

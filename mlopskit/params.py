@@ -33,6 +33,8 @@ from mlopskit.values import Text
 
 TAG = "parameters"
 
+_NOT_FINITE = {str(value): value for value in (math.nan, math.inf, -math.inf)}
+
 _MARK = "$float"
 """The key under which a record keeps NaN and infinities where text could be meant."""
 
@@ -58,7 +60,7 @@ class Parameter:
     help : str
         What it does, in words.
     item : str
-        For a list, the type of its elements; empty when any.
+        For a list or dict, the type of what it holds; empty when any.
     line : int
         Line within the cell, counted from 1.
     """
@@ -102,11 +104,13 @@ class Parameter:
         converted = values.convert(value, self.type)
         if isinstance(converted, list):
             return [self._checked_item(element) for element in converted]
+        if isinstance(converted, dict):
+            return {key: self._checked_item(element) for key, element in converted.items()}
         self._check_limits(converted)
         return converted
 
     def _checked_item(self, element: Any) -> Any:
-        """Return an item of a list as declared; what is wrong with one says which."""
+        """Return an item of a list or dict as declared; what is wrong with one says which."""
         try:
             converted = values.convert(element, self.item) if self.item else element
             self._check_limits(converted)
@@ -283,12 +287,17 @@ def recorded(parameters: Iterable[Parameter], values: Mapping[str, Any]) -> dict
 
 
 def as_declared(parameter: Parameter, value: Any) -> Any:
-    """Read a value that `recorded` wrote."""
-    if parameter.type == "float":
-        return float(value) if isinstance(value, str) else value
-    if parameter.item == "float" and isinstance(value, list):
-        return [float(item) if isinstance(item, str) else item for item in value]
-    return _unmarked(value)
+    """Read a value that `recorded` wrote; still to be checked, since it may have been declared otherwise then."""
+    return _imported(value) if "float" in (parameter.type, parameter.item) else _unmarked(value)
+
+
+def _imported(value: Any) -> Any:
+    """Undo `portable`."""
+    if isinstance(value, str):
+        return _NOT_FINITE.get(value, value)
+    if isinstance(value, dict):
+        return {key: _imported(item) for key, item in value.items()}
+    return [_imported(item) for item in value] if isinstance(value, list) else value
 
 
 def _marked(value: Any) -> Any:

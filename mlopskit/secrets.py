@@ -1,8 +1,9 @@
 """Secrets: where one is to be found, and its value inside the notebook that needs it.
 
-A parameter of the type ``secret`` is a reference, ``env:NAME`` or ``file:PATH``; that is all that is ever saved. A
-notebook turns it into the value with `reveal`. In a batch run the runner looks the value up before any kernel starts
-and hands it over past the environment and the notebook; by hand, `reveal` looks it up itself.
+A parameter of the type ``secret`` is a reference, ``env:NAME`` or ``file:PATH``, a path within the project or an
+absolute one; that is all that is ever saved. A notebook turns it into the value with `reveal`. In a batch run the
+runner looks the value up before any kernel starts and hands it over past the environment and the notebook; by hand,
+`reveal` looks it up itself.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlopskit.errors import ParameterError, listing
+from mlopskit.errors import ParameterError, ProjectError, listing
 
 SHORTEST = 6
 """Characters that a secret must have: a shorter one could not be told from other text in an output."""
@@ -67,11 +68,28 @@ def reveal(reference: str) -> str:
             f"This run was not given that secret; it was given {listing(_handed_over)}. Declare it in the parameters "
             'cell, as in `token: "secret" = "env:TOKEN"`, and call `reveal(token)`.'
         )
-    return look_up(reference)
+    return look_up(reference, home=_project())
 
 
-def look_up(reference: str) -> str:
+def _project() -> Path:
+    """Return the project of a notebook that is run by hand, or where there is none the working directory."""
+    from mlopskit.runs import find_project
+
+    try:
+        return find_project()
+    except ProjectError:
+        return Path()
+
+
+def look_up(reference: str, *, home: Path = Path()) -> str:
     """Return what a reference leads to, found from this process; a file without the line end at its end.
+
+    Parameters
+    ----------
+    reference : str
+        ``env:NAME`` or ``file:PATH``.
+    home : Path
+        The folder that a relative path starts from, the working directory by default.
 
     Raises
     ------
@@ -81,7 +99,7 @@ def look_up(reference: str) -> str:
     kind, _, place = reference.partition(":")
     if kind not in {"env", "file"} or not place:
         raise ParameterError("A secret was given as a value. Give a reference, `env:NAME` or `file:PATH`.")
-    value = os.environ.get(place, "") if kind == "env" else _content(place)
+    value = os.environ.get(place, "") if kind == "env" else _content(place, home)
     if not value:
         lacks = "is not set or is empty" if kind == "env" else "is empty"
         raise ParameterError(f"The secret {reference} {lacks}. Set it, or refer to another place.")
@@ -99,9 +117,9 @@ def hand_over(values: Mapping[str, str]) -> None:
     _handed_over.update(values)
 
 
-def _content(place: str) -> str:
+def _content(place: str, home: Path) -> str:
     try:
-        return Path(place).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+        return (home / Path(place).expanduser()).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise ParameterError(f"The secret file:{place} cannot be read: {why}. Correct the path or the file.") from None

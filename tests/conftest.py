@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from mlopskit.runner import warm
+from mlopskit.runner import importing, warm
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -89,7 +89,7 @@ def fork_server() -> Iterator[warm.ForkServer | None]:
     if not warm.is_supported():
         yield None
         return
-    with warm.ForkServer(warm.kernel_statements()) as server:
+    with warm.ForkServer(importing.kernel_statements()) as server:
         yield server
 
 

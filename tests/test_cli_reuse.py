@@ -89,6 +89,33 @@ def test_no_kernel_is_asked_for_before_every_check_has_passed(
     assert (code != 0, bool(started), bool(asked)) == (True, True, not spoilt), capsys.readouterr().err
 
 
+def test_run_does_not_stand_for_criteria_that_it_was_not_judged_by(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events(capsys)
+    with (own / "mlops.toml").open("a", encoding="utf-8") as file:
+        file.write('[[criterion]]\nmetric = "accuracy"\nat_least = 0.9\n')
+    for _ in range(2):
+        told = events(capsys, code=3)
+        assert told[-1]["status"] == "criteria-not-met"
+    assert told[-1]["event"] == "stands"
+
+
+def test_run_that_stands_without_a_report_says_so(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events(capsys)
+    next((own / "runs").glob("*/report.html")).unlink()
+    assert events(capsys)[-1]["report"] is None
+    assert _run(["run", "--cold"]) == 0
+    assert "no report; `mlopskit report" in capsys.readouterr().out
+
+
+def test_explain_names_the_points_of_a_grid(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["run", "--explain", "--grid", "count.n=1,2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == ["1  count.n=1", "2  count.n=2"]
+    assert any("shared with point 1" in line for line in lines)
+
+
 def test_explain_runs_nothing(own: Path) -> None:
     said = CliRunner().invoke(app, ["run", "--explain"])
     assert said.exit_code == 0

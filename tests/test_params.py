@@ -129,6 +129,7 @@ def test_all_bad_lines_are_told_at_once() -> None:
         ("n: list[int] = [1]", Text("[3, 4]"), [3, 4]),
         ("n: list[float] = [1]", [3, 4.5], [3.0, 4.5]),
         ("n: list[str] = []", Text(""), []),
+        ("n: dict[str, float] = {}", Text('{"a": 3}'), {"a": 3.0}),
         ("n: dict = {}", Text('{"a": {"b": 1}}'), {"a": {"b": 1}}),
         ("n: dict = {}", {"since": dt.date(2000, 1, 1)}, {"since": "2000-01-01"}),
         ("n: 'secret' = 'env:A'", Text("file:/run/token"), "file:/run/token"),
@@ -156,6 +157,8 @@ def test_value_is_converted_by_the_declared_type(source: str, value: Any, expect
         ("n: list[int] = [1]", Text("1,b"), "is not a whole number"),
         ("n: list[int] = [1]  # 0..5", Text("1,9"), "is out of range"),
         ("n: dict = {}", Text("[1]"), "is not a mapping"),
+        ("n: dict[str, float] = {}", Text('{"a": "b"}'), "holds 'b', which is not a number but text"),
+        ("n: dict[str, int] = {}  # 0..5", {"a": 1, "b": 9}, r"holds 9, which is out of range; allowed is 0\.\.5"),
         ("n: int = 1", None, "is not a whole number but none"),
     ],
 )
@@ -238,6 +241,7 @@ VALUES = st.recursive(
         st.tuples(st.just(Parameter("p", "dict", {})), st.dictionaries(KEYS, VALUES, max_size=3)),
         st.tuples(st.just(Parameter("p", "list", [])), st.lists(VALUES, max_size=3)),
         st.tuples(st.just(Parameter("p", "list", [], item="float")), st.lists(NUMBERS, max_size=3)),
+        st.tuples(st.just(Parameter("p", "dict", {}, item="float")), st.dictionaries(KEYS, NUMBERS, max_size=3)),
         st.tuples(st.just(Parameter("p", "float", 0.0, optional=True)), st.none() | NUMBERS),
         st.tuples(st.just(Parameter("p", "str", "")), st.sampled_from(["nan", "inf", ""])),
     )

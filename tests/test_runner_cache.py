@@ -16,7 +16,7 @@ import pytest
 
 from mlopskit.runner import Outcome, Phase, cache, plan, reuse
 from mlopskit.runner.fingerprint import fingerprint, phase_key
-from tests.tiny import make_project, manifest_of, run
+from tests.tiny import make_project, manifest_of, phase_notebook, run
 
 pytestmark = pytest.mark.usefixtures("forked")
 
@@ -299,3 +299,32 @@ def test_phase_whose_modules_change_while_it_runs_is_not_remembered(lay: Any, tm
     body = "(run.project / 'helper.py').write_text('VALUE = 1')\n" + BODIES["second"]
     phases = lay(second=body)
     assert "changed while it ran" in manifest_of(again(phases, tmp_path))["phases"][1]["reason"]
+
+
+def test_run_does_not_stand_where_a_module_changed_while_a_phase_ran_and_came_back(lay: Any, tmp_path: Path) -> None:
+    helper = "(run.project / 'helper.py')"
+    phases = lay(
+        second=f"{helper}.write_text('VALUE = 1')\n{BODIES['second']}", third=f"{helper}.unlink()\n{BODIES['third']}"
+    )
+    assert "changed while it ran" in manifest_of(again(phases, tmp_path))["phases"][1]["reason"]
+    assert standing(tmp_path, phases) is None
+
+
+def test_run_with_a_secret_does_not_stand(lay: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "token: 'secret' = 'env:A_TOKEN'  # to the store"
+    uses = "from mlopskit.secrets import reveal\nrun.write('length', {'n': len(reveal(token))})"
+    phases = lay(first=phase_notebook(uses, phase="first", parameters=source), second="", third="")
+    monkeypatch.setenv("A_TOKEN", "long enough")
+    again(phases, tmp_path)
+    monkeypatch.setenv("A_TOKEN", "another one, longer")
+    assert standing(tmp_path, phases) is None
+    assert statuses(again(phases, tmp_path)) == ["done", "reused", "reused"]
+    assert statuses(again(phases, tmp_path, only=["third"])) == ["reused", "reused", "done"]
+    assert standing(tmp_path, phases) is None
+
+
+def test_run_stands_whose_other_phases_were_taken_from_its_base(lay: Any, tmp_path: Path) -> None:
+    phases = lay()
+    again(phases, tmp_path)
+    second = again(phases, tmp_path, only=["third"])
+    assert standing(tmp_path, phases) == second.folder

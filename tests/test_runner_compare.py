@@ -159,6 +159,11 @@ def test_causes_are_told_by_name(tmp_path: Path) -> None:
     assert found.code[0].lines[1:] == (" x = 1", "-y = 2", "+y = 3")
 
 
+def test_values_that_only_python_takes_for_equal_are_a_difference(tmp_path: Path) -> None:
+    before, after = (make_run(tmp_path, name, parameters={"data": {"on": on}}) for name, on in (("a", 1), ("b", True)))
+    assert [(x.name, x.before, x.after) for x in compare(before, after).parameters] == [("data.on", 1, True)]
+
+
 def test_markdown_and_injected_parameters_are_no_code_but_order_is(tmp_path: Path) -> None:
     a, b = make_run(tmp_path, "a"), make_run(tmp_path, "b")
     path = b / "data" / "notebook.ipynb"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,14 @@ import pytest
 from mlopskit.cli.progress import Plain
 from mlopskit.errors import MlopskitError, UsageError
 from mlopskit.params import Parameter
-from mlopskit.runner import plan
-from mlopskit.runner.forecast import forecast
+from mlopskit.runner import execute, plan
+from mlopskit.runner.compare import compare
+from mlopskit.runner.fingerprint import fingerprint
+from mlopskit.runner.forecast import forecast, forecasts
 from mlopskit.runner.grid import points
 from mlopskit.runner.overrides import combine
 from mlopskit.runner.verification import verify
-from mlopskit.runs import LOOKS
+from mlopskit.runs import LOOKS, read_trace
 from mlopskit.share import share
 from tests import tiny
 
@@ -129,7 +133,7 @@ def test_module_in_the_tests_counts_for_the_phase_that_imports_it_alone(tmp_path
     assert again(home, phases) == ["done", "reused"]
 
 
-def test_module_of_a_folder_on_the_path_is_part_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_module_of_a_folder_on_the_path_counts_as_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home, lent = tmp_path / "p", tmp_path / "lent"
     lent.mkdir()
     monkeypatch.syspath_prepend(lent)
@@ -141,6 +145,40 @@ def test_module_of_a_folder_on_the_path_is_part_of_the_key(tmp_path: Path, monke
     assert again(home, phases) == ["reused"]
     (lent / "lent_helper.py").write_text("V = 2\n")
     assert again(home, phases) == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("place", "body"),
+    [
+        ("lent/helper.py", "import sys\nsys.path.append('../lent')\nfrom helper import V"),
+        ("lent/helper.py", "from linked.lent.helper import V"),
+        ("p/linked/helper.py", "from linked.helper import V"),
+        ("p/.hidden/helper.py", "import sys\nsys.path.append('.hidden')\nfrom helper import V"),
+    ],
+    ids=["on the path", "behind a link", "beside a notebook of its name", "in a hidden folder"],
+)
+def test_module_that_is_in_no_key_counts_as_read(tmp_path: Path, place: str, body: str) -> None:
+    home, module = tmp_path / "p", tmp_path / place
+    phases = tiny.make_project(home, {"a": f"{body}\nrun.write('v', V)", "b": "run.write('v', 1)"})
+    for folder in (home / "linked", module.parent):
+        folder.mkdir(exist_ok=True)
+    (home / "linked/helper.ipynb").touch()
+    (home / "linked/lent").symlink_to("../../lent")
+    module.write_text("V = 1\n")
+    again(home, phases)
+    assert again(home, phases) == ["reused", "reused"]
+    module.write_text("V = 2\n")
+    assert again(home, phases) == ["done", "reused"]
+
+
+def test_what_is_installed_counts_wherever_the_caller_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.egg-info").mkdir()
+    elsewhere = fingerprint(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # as `python -m mlopskit` does
+    assert fingerprint(tmp_path) == elsewhere
 
 
 def test_tag_that_skips_a_cell_is_part_of_the_key(tmp_path: Path) -> None:
@@ -158,12 +196,16 @@ def test_cells_that_a_tag_skips_are_told(tmp_path: Path, capsys: pytest.CaptureF
     assert (whole.cells, whole.executed, whole.reason) == (4, 4, None)
     edit(tmp_path, "a", lambda made: made["cells"][4].update(metadata={"tags": ["skip-execution"]}))
     less = tiny.run(tmp_path, phases, listener=told.append).manifest.phases[0]
-    assert (less.cells, less.executed, less.reason) == (4, 3, "1 of 4 cells skipped: tagged skip-execution")
+    assert (less.cells, less.executed, less.reason) == (
+        4,
+        3,
+        "1 of 4 cells did not run: tagged skip-execution, or behind sys.exit()",
+    )
     Plain().on_ended(next(event for event in told if event["event"] == "ended"))
     assert "3 of 4 cells" in capsys.readouterr().out
     reused = tiny.run(tmp_path, phases, reuse_unchanged=True).manifest.phases[0]
     assert (reused.status, reused.cells, reused.executed) == ("reused", 4, 3)
-    assert str(reused.reason).endswith("; 1 of 4 cells skipped: tagged skip-execution")
+    assert str(reused.reason).endswith("; 1 of 4 cells did not run: tagged skip-execution, or behind sys.exit()")
 
 
 def test_not_a_number_and_the_text_nan_are_two_parameters(tmp_path: Path) -> None:
@@ -203,6 +245,124 @@ def test_forecast_says_why_it_cannot_be_reused(tmp_path: Path, body: str, words:
     (told,) = forecast(plan(home, phases=phases, reuse_unchanged=True, arguments=arguments))
     assert told.verdict == "run"
     assert words in told.why
+
+
+def test_forecast_names_only_what_changed_where_cells_are_empty_or_have_no_ids(tmp_path: Path) -> None:
+    made = tiny.phase_notebook("run.write('v', n)", phase="a")
+    made["cells"].append(tiny.code("", name="empty"))
+    before_ids = {**made, "nbformat_minor": 4, "cells": [{**cell} for cell in made["cells"]]}
+    for cell in before_ids["cells"]:
+        del cell["id"]
+    phases = tiny.make_project(tmp_path / "p", {"a": made, "b": before_ids})
+    first = tiny.run(tmp_path / "p", phases).folder
+    arguments = ["a.n=2", "b.n=2"]
+    told = forecast(plan(tmp_path / "p", phases=phases, reuse_unchanged=True, arguments=arguments))
+    assert {item.why for item in told} == {f"since {first.name}: `n` 1 → 2"}
+    second = tiny.run(tmp_path / "p", phases, *arguments).folder
+    assert compare(first, second).code == ()
+
+
+def test_forecast_tells_of_a_tag_that_skips_a_cell(tmp_path: Path) -> None:
+    phases = tiny.make_project(tmp_path / "p", {"a": "run.write('v', n)"})
+    again(tmp_path / "p", phases)
+    edit(tmp_path / "p", "a", lambda made: made["cells"][4].update(metadata={"tags": ["skip-execution"]}))
+    (told,) = forecast(plan(tmp_path / "p", phases=phases, reuse_unchanged=True))
+    assert told.why.endswith(": code cell 3 (Work) changed")
+
+
+def test_forecast_of_a_grid_tells_what_its_points_share(tmp_path: Path) -> None:
+    home = tmp_path / "p"
+    phases = tiny.make_project(home, {"a": "1", "b": "run.write('v', n)", "c": "run.read('b/v')", "d": "1"})
+    phases = (*phases[:3], replace(phases[3], after=("a",)))
+    plans = [plan(home, phases=phases, reuse_unchanged=True, arguments=[f"b.n={n}"]) for n in (1, 2)]
+    first, second = forecasts(plans)
+    assert {item.why for item in first} == {"it has not run before"}
+    shared = "shared with point 1 of the grid if it can be reused"
+    assert [item.why for item in second] == [
+        shared, "it has not run before", "if b writes something else than at point 1 of the grid", shared
+    ]  # fmt: skip
+    for planned in plans:
+        execute(planned, server=tiny.SERVER)
+    assert {item.verdict for told in forecasts(plans) for item in told} == {"reuse"}
+
+
+def test_forecast_of_a_grid_shares_nothing_that_read_a_live_source(tmp_path: Path) -> None:
+    phases = tiny.make_project(tmp_path / "p", {"a": "run.live_source('a database')", "b": "1"})
+    phases = (phases[0], replace(phases[1], after=()))
+    again(tmp_path / "p", phases)
+    told = forecasts(
+        [plan(tmp_path / "p", phases=phases, reuse_unchanged=True, arguments=[f"b.n={n}"]) for n in (2, 3)]
+    )
+    assert [items[0].verdict for items in told] == ["run", "run"]
+
+
+def test_folder_that_is_a_source_counts_with_what_its_links_lead_to(tmp_path: Path) -> None:
+    home, images = tmp_path / "p", tmp_path / "images"
+    body = "folder = run.source_file('data')\nrun.write('v', (folder / 'linked/1.txt').read_text())"
+    phases = tiny.make_project(home, {"a": body})
+    images.mkdir()
+    (images / "1.txt").write_text("one")
+    (home / "data").mkdir()
+    (home / "data/linked").symlink_to(images)
+    again(home, phases)
+    assert again(home, phases) == ["reused"]
+    (images / "1.txt").write_text("two")
+    assert again(home, phases) == ["done"]
+
+
+def test_folder_in_which_a_file_changed_while_it_was_read_is_never_reused(tmp_path: Path) -> None:
+    body = "folder = run.source_file('data')\n(folder / '1.txt').write_text('another')"
+    phases = tiny.make_project(tmp_path / "p", {"a": body})
+    (tmp_path / "p/data").mkdir()
+    (tmp_path / "p/data/1.txt").write_text("one")
+    entry = tiny.manifest_of(tiny.run(tmp_path / "p", phases, reuse_unchanged=True))["phases"][0]
+    assert entry["reason"] == "will not be reused: data was written to while it was being read"
+
+
+def test_files_of_a_listing_are_known_by_their_place_in_the_project(tmp_path: Path) -> None:
+    body = "run.write('v', [run.source_file(path).name for path in run.list_files('data')])"
+    phases = tiny.make_project(tmp_path / "p", {"a": body})
+    (tmp_path / "p/data").mkdir()
+    (tmp_path / "p/data/1.csv").touch()
+    again(tmp_path / "p", phases)
+    (tmp_path / "p").rename(tmp_path / "moved")
+    assert again(tmp_path / "moved", phases) == ["reused"]
+
+
+@pytest.mark.parametrize(
+    ("name", "now"), [("d.parquet", b"PAR1 and no more"), ("d.csv", b"a\n" + 200_000 * b"x"), ("d.csv", b'a\n"b\n')]
+)
+def test_forecast_counts_no_rows_of_a_damaged_table(tmp_path: Path, name: str, now: bytes) -> None:
+    body = f"run.source_file({name!r})\nrun.write('source', {{'source': {name!r}, 'rows': 1}})"
+    phases = tiny.make_project(tmp_path / "p", {"data": body})
+    (tmp_path / "p" / name).write_bytes(b"a\n1\n")
+    again(tmp_path / "p", phases)
+    (tmp_path / "p" / name).write_bytes(now)
+    (told,) = forecast(plan(tmp_path / "p", phases=phases, reuse_unchanged=True))
+    assert told.why.startswith(f"{name} changed")
+
+
+def test_environment_variable_that_is_no_text_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    phases = tiny.make_project(tmp_path / "p", {"a": "run.environment_variable('ODD')"})
+    for value, status in ((b"\xff", "done"), (b"\xff", "reused"), (b"\xfe", "done")):
+        monkeypatch.setitem(os.environb, b"ODD", value)
+        assert again(tmp_path / "p", phases) == [status]
+
+
+def test_file_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    body = "for path in run.list_files('data'): run.source_file(path)"
+    phases = tiny.make_project(tmp_path / "p", {"a": body})
+    (tmp_path / "p/data").mkdir()
+    (tmp_path / "p" / os.fsdecode(b"data/\xe4.csv")).touch()
+    error = tiny.run(tmp_path / "p", phases).manifest.phases[0].error or {}
+    assert "its bytes are not UTF-8. Rename the file." in error["message"]
+
+
+def test_phase_whose_results_were_asked_for_in_vain_counts_as_absent(tmp_path: Path) -> None:
+    body = "try:\n    run['extra']\nexcept Exception:\n    run.write('v', 1)"
+    phases = tiny.make_project(tmp_path / "p", {"a": body})
+    outcome = tiny.run(tmp_path / "p", phases, reuse_unchanged=True)
+    assert ("absent", "extra") in [(record.op, record.name) for record in read_trace(outcome.folder / "a")]
 
 
 def test_forecast_of_one_phase_takes_nothing_from_nowhere(tmp_path: Path) -> None:

@@ -78,6 +78,28 @@ def test_manifest_of_a_failed_run_keeps_its_contract(project: Path, schema: dict
     jsonschema.validate(tiny.manifest_of(outcome), schema)
 
 
+def test_a_group_of_exceptions_is_told_by_its_name(project: Path) -> None:
+    body = "raise ExceptionGroup('two jobs', [ValueError('a'), TypeError('b')])"
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": body}))
+    error = tiny.manifest_of(outcome)["phases"][0]["error"]
+    told = (error["name"], error["message"], error["cell"], error["heading"])
+    assert told == ("ExceptionGroup", "two jobs (2 sub-exceptions)", 3, "Work")
+
+
+def test_cells_behind_an_exit_are_told(project: Path) -> None:
+    body = "run.finish()\nraise SystemExit"
+    entry = tiny.run(project / "p", tiny.make_project(project / "p", {"one": body})).manifest.phases[0]
+    assert (entry.status, entry.cells, entry.executed) == ("done", 4, 3)
+    assert entry.reason == "1 of 4 cells did not run: tagged skip-execution, or behind sys.exit()"
+
+
+def test_a_message_without_end_is_cut_and_says_so(project: Path) -> None:
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": "raise ValueError('z' * 100_000)"}))
+    message = tiny.manifest_of(outcome)["phases"][0]["error"]["message"]
+    assert message == "z" * 2000 + " … (100,000 characters)"
+    assert "z" * 100_000 in (outcome.folder / "one" / "notebook.ipynb").read_text(encoding="utf-8")
+
+
 def test_kernel_gets_its_place_and_its_python_and_notebook_no_machine_path(project: Path) -> None:
     import sys
 

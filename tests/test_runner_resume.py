@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from mlopskit.errors import RunError, UsageError
+from mlopskit.errors import ParameterError, RunError, UsageError
 from mlopskit.runner import Outcome, Phase, cache, plan
 from mlopskit.runner.forecast import forecast
 from mlopskit.runner.grid import points
-from tests.tiny import Choice, make_project, manifest_of, run
+from tests.tiny import Choice, make_project, manifest_of, phase_notebook, run
 
 pytestmark = pytest.mark.usefixtures("forked")
 
@@ -77,6 +77,17 @@ def test_value_on_the_command_line_wins_over_the_resumed_runs(phases: tuple[Phas
     first = again(phases, tmp_path, "first.n=3", "second.n=4")
     resumed = again(phases, tmp_path, "second.n=5", resume=first.folder.name)
     assert [manifest_of(resumed)["parameters"][name]["n"] for name in ("first", "second", "third")] == [3, 5, 1]
+
+
+def test_value_of_a_resumed_run_that_no_longer_fits_is_refused_or_replaced(tmp_path: Path) -> None:
+    made = phase_notebook("run.write('method', {'method': method})", phase="one", parameters="method: str = 'auto'")
+    phases = make_project(tmp_path, {"one": made})
+    first = again(phases, tmp_path)
+    edit(tmp_path, phases[0], "parameters", "method: float = 0.5")
+    with pytest.raises(ParameterError, match=r"one\.method = 'auto' is not a number but text"):
+        plan(tmp_path, phases=phases, choice=Choice(resume=first.folder.name))
+    resumed = again(phases, tmp_path, "one.method=0.7", resume=first.folder.name)
+    assert manifest_of(resumed)["parameters"] == {"one": {"method": 0.7}}
 
 
 def test_run_whose_parameters_are_not_known_any_more_is_not_gone_on_with(

@@ -19,7 +19,7 @@ from mlopskit.params import read_parameters
 from mlopskit.runner import warm
 from mlopskit.runner.execution import NOTEBOOK, Ending, Order, execute_phase
 from mlopskit.runner.kernels import Setting
-from mlopskit.runner.overrides import combine, look_up_secrets
+from mlopskit.runner.overrides import resolve
 from mlopskit.runner.redaction import Redactor, find_in
 from mlopskit.secrets import Secret, look_up, reveal
 from tests import tiny
@@ -58,16 +58,13 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         yield started
 
 
-def left_over() -> set[str]:
-    return {path.name for path in Path(tempfile.gettempdir()).glob("mlopskit-*") if path.is_file()}
-
-
 @pytest.mark.notebooks
 def test_a_kernel_gets_the_value_past_its_environment(
     project: Path, server: warm.ForkServer | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLOPSKIT_TEST_TOKEN", VALUE)
-    before = left_over()
+    (project / "letters").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(project / "letters"))
     body = (
         "import os, sys\nfrom pathlib import Path\n"
         f"assert reveal(token) == {''.join(reversed(VALUE))!r}[::-1]\n"
@@ -78,7 +75,7 @@ def test_a_kernel_gets_the_value_past_its_environment(
     ending, saved = execute(project / "p", body, server)
     assert (ending.status, ending.error) == ("done", None)
     assert VALUE not in saved
-    assert left_over() == before
+    assert not list((project / "letters").glob("mlopskit-*"))
 
 
 @pytest.mark.notebooks
@@ -105,6 +102,20 @@ def test_reveal_by_hand_looks_up_what_it_is_asked_for(tmp_path: Path, monkeypatc
     monkeypatch.setenv("A_TOKEN", "longenough")
     (tmp_path / "key").write_text("from a file\n", encoding="utf-8")
     assert (reveal("env:A_TOKEN"), reveal(f"file:{tmp_path / 'key'}")) == ("longenough", "from a file")
+
+
+def test_a_file_is_looked_for_in_the_project_wherever_one_stands(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLOPSKIT_KERNEL", raising=False)
+    (project / "key").write_text("from a file\n", encoding="utf-8")
+    declared = {"one": read_parameters("key: 'secret' = 'file:key'")}
+    (project / "notebooks").mkdir()
+    for place in (project, project / "notebooks"):
+        monkeypatch.chdir(place)
+        assert reveal("file:key") == "from a file"
+        _, found = resolve(declared, table={}, arguments=[], executed={"one"}, project=project)
+        assert found["one"][0].value == "from a file"
 
 
 @pytest.mark.parametrize("batch", ["MLOPSKIT_RUN", "MLOPSKIT_KERNEL"])
@@ -139,12 +150,12 @@ def test_secrets_of_executed_phases_are_looked_up_all_at_once(monkeypatch: pytes
     monkeypatch.setenv("A_TOKEN", "longenough")
     source = "a: 'secret' = 'env:A_TOKEN'\nb: 'secret | None' = None\nc: 'secret | None' = None"
     declared = {"one": read_parameters(source), "two": read_parameters("a: 'secret' = 'env:NOT_THERE'")}
-    found = look_up_secrets(combine(declared, table={}), {"one"})
+    _, found = resolve(declared, table={}, arguments=[], executed={"one"}, project=Path())
     assert found == {"one": (Secret("a", "env:A_TOKEN", "longenough"),)}
     assert "longenough" not in repr(found)
-    wrong = combine(declared, table={"one": {"c": "env:NEITHER"}})
+    wrong = {"one": {"c": "env:NEITHER"}}
     with pytest.raises(ParameterError, match=r"(?s)2 parameters are wrong.*one\.c: .*two\.a: The secret env:NOT_THERE"):
-        look_up_secrets(wrong, {"one", "two"})
+        resolve(declared, table=wrong, arguments=[], executed={"one", "two"}, project=Path())
 
 
 @given(st.text(min_size=6, max_size=40).filter(lambda text: len(text.strip()) >= 6), st.binary(max_size=9))
@@ -209,6 +220,34 @@ def test_a_reference_that_nobody_declared_is_refused_and_its_value_shown_nowhere
     assert entry["status"] == "failed"
     assert "was not given that secret; it was given env:MLOPSKIT_TEST_TOKEN" in entry["error"]["message"]
     assert "another-value" not in saved
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize("only", [[], ["two"]], ids=["whole run", "without the phase that declares it"])
+def test_a_phase_shows_no_secret_of_another_phase(
+    project: Path, monkeypatch: pytest.MonkeyPatch, only: list[str]
+) -> None:
+    monkeypatch.setenv("MLOPSKIT_TEST_TOKEN", VALUE)
+    declares = tiny.phase_notebook("run.write('n', {'n': 1})", phase="one", parameters=PARAMETERS)
+    shows = "import os\ntoken = os.environ['MLOPSKIT_TEST_TOKEN']\nprint(token)\nos.write(2, f'log {token}'.encode())"
+    phases = tiny.make_project(project / "p", {"one": declares, "two": shows})
+    outcome = tiny.run(project / "p", phases)
+    outcome = tiny.run(project / "p", phases, only=only, base=outcome.folder.name) if only else outcome
+    assert [item["status"] for item in tiny.manifest_of(outcome)["phases"]] == ["reused" if only else "done", "done"]
+    saved = "".join(path.read_text(encoding="utf-8") for path in outcome.folder.rglob("*") if path.is_file())
+    assert "log [secret token]" in saved
+    assert Redactor([TOKEN]).first_in(saved) is None
+
+
+@pytest.mark.notebooks
+def test_a_phase_that_writes_the_secret_of_another_phase_into_an_artefact_fails(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPSKIT_TEST_TOKEN", VALUE)
+    declares = tiny.phase_notebook("1", phase="one", parameters=PARAMETERS)
+    writes = "import os\nrun.write('n', {'n': os.environ['MLOPSKIT_TEST_TOKEN']})"
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": declares, "two": writes}))
+    assert "n.json holds the secret token" in tiny.manifest_of(outcome)["phases"][1]["error"]["message"]
 
 
 @pytest.mark.notebooks

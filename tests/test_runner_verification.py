@@ -20,7 +20,7 @@ import typer
 from typer.testing import CliRunner
 
 from mlopskit.cli.verify import verify as command
-from mlopskit.errors import RunError
+from mlopskit.errors import ParameterError, RunError
 from mlopskit.runner import Phase, repetition
 from mlopskit.runner.catalogue import list_runs
 from mlopskit.runner.causes import causes_of
@@ -159,6 +159,23 @@ def test_of_a_failed_run_the_phases_that_ended_well_are_compared(tmp_path: Path)
     assert (found.exit_code, found.phases, found.passed_over) == (0, ("data",), ("model was failed in the run",))
 
 
+def test_parameters_of_a_phase_that_failed_are_no_obstacle(home: Path) -> None:
+    (home / "mlops.toml").write_text(TOML + "[parameters.model]\nn = 2\n")
+    notebook = home / "notebooks" / "2_model.ipynb"
+    notebook.write_text(notebook.read_text().replace("run.write", "assert n == 1; run.write"))
+    found = again(home, folder=tiny.run(home, None).folder)  # type: ignore[arg-type]
+    assert (found.exit_code, found.passed_over) == (0, ("model was failed in the run",))
+
+
+def test_only_the_secret_that_the_run_had_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECOND_TOKEN", "long-enough")
+    home, cell = tmp_path / "project", 'token: "secret" = "env:FIRST_TOKEN"'
+    phases = tiny.make_project(home, {"data": tiny.phase_notebook("1", phase="data", parameters=cell)})
+    recorded = {"parameters": {"data": {"token": "env:SECOND_TOKEN"}}}
+    planned = planned_as(home, tmp_path, Side(tmp_path, recorded), phases)
+    assert [item.reference for item in planned.secrets["data"]] == ["env:SECOND_TOKEN"]
+
+
 def test_a_run_without_results_a_damaged_one_and_one_without_manifest_are_refused(home: Path) -> None:
     folder = latest(home)
     said = json.loads((folder / "run.json").read_text())
@@ -251,6 +268,22 @@ def test_recorded_values_of_every_type_come_back_as_they_were(tmp_path: Path) ->
     given = {"a": float("inf"), "b": None, "c": [2, "3"], "d": False, "e": [0.5, float("-inf")]}
     assert planned.parameters["data"].given == given
     assert arguments_of(planned)[:4] == ["data.a=inf", "data.b=none", 'data.c=[2, "3"]', "data.d=false"]
+
+
+def test_a_recorded_value_that_only_python_takes_for_the_default_is_given_to_the_notebook(tmp_path: Path) -> None:
+    cell = 'a: dict = {"on": 1}\nb: float = 0.0\nc: int = 1'
+    home = tmp_path / "project"
+    phases = tiny.make_project(home, {"data": tiny.phase_notebook("1", phase="data", parameters=cell)})
+    recorded = {"a": {"on": True}, "b": -0.0, "c": 1}
+    planned = planned_as(home, tmp_path, Side(tmp_path, {"parameters": {"data": recorded}}), phases)
+    assert repr(planned.parameters["data"].given) == "{'a': {'on': True}, 'b': -0.0}"
+
+
+def test_a_recorded_value_that_no_longer_fits_its_declaration_is_refused_by_name(tmp_path: Path) -> None:
+    home = tmp_path / "project"
+    phases = tiny.make_project(home, {"data": tiny.phase_notebook("1", phase="data", parameters="a: float = 1.0")})
+    with pytest.raises(ParameterError, match=r"data\.a = 'auto' is not a number but text"):
+        planned_as(home, tmp_path, Side(tmp_path, {"parameters": {"data": {"a": "auto"}}}), phases)
 
 
 @pytest.mark.usefixtures("hangups_heard")

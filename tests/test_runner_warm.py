@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import mlopskit
-from mlopskit.runner import warm
+from mlopskit.runner import importing, warm
 from mlopskit.runs import written
 from tests import tiny
 
@@ -117,6 +117,50 @@ def test_thread_limits_of_the_environment_hold(
     assert {threads for _, threads in artefact(outcome, "one", "state")["threads"]} == {1}
 
 
+@pytest.mark.parametrize("setting", ['os.environ["OMP_NUM_THREADS"] = "1"', 'os.environ.update(OMP_NUM_THREADS="1")'])
+def test_thread_limits_that_a_cell_sets_before_its_imports_hold(
+    project: Path, server: warm.ForkServer, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    body = f"import os\n{setting}\n{STATE}"
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": body}), server=server)
+    assert ["openmp", 1] in artefact(outcome, "one", "state")["threads"]
+
+
+def test_module_of_a_relative_path_is_found_where_a_cold_kernel_finds_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["src", "../lent", os.environ.get("PYTHONPATH", "")]))
+    phases = tiny.make_project(
+        project / "p", {"one": "import sys\nimport at_home, next_door\nrun.write('path', sys.path)"}
+    )
+    for module in ("p/src/at_home.py", "lent/next_door.py"):
+        (project / module).parent.mkdir()
+        (project / module).touch()
+    with warm.ForkServer() as started:
+        found = [tiny.run(project / "p", phases, server=way) for way in (started, None)]
+    assert [statuses(outcome) for outcome in found] == [["done"], ["done"]]
+    assert artefact(found[0], "one", "path") == artefact(found[1], "one", "path")
+
+
+def test_what_a_cell_imports_after_changing_the_path_is_not_imported_ahead(project: Path) -> None:
+    body = "import sys\nsys.path.insert(0, 'src')\nimport profile"
+    made = tiny.phase_notebook(body, phase="one")
+    made["cells"].append(tiny.code("import calendar", name="later"))
+    [phase] = tiny.make_project(project / "p", {"one": made})
+    assert importing.imports_of(phase.path(project / "p"), project / "p") == ["from mlopskit import open_run"]
+
+
+def test_a_module_that_is_not_installed_is_not_imported_ahead(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "lent").mkdir()
+    (project / "lent/under_development.py").touch()
+    monkeypatch.syspath_prepend(project / "lent")
+    body = "import under_development\nimport json, sys\nimport xml.dom\nimport google.nothing"
+    [phase] = tiny.make_project(project / "p", {"one": body})
+    ahead = ["from mlopskit import open_run", "import json, sys", "import xml.dom"]
+    assert importing.imports_of(phase.path(project / "p"), project / "p")[:3] == ahead
+
+
 def test_linear_algebra_and_threads_work_after_the_fork(project: Path, server: warm.ForkServer) -> None:
     body = (
         "import numpy as np\nfrom sklearn.ensemble import HistGradientBoostingClassifier\n"
@@ -143,7 +187,7 @@ def test_a_module_of_the_project_is_not_imported_ahead(project: Path) -> None:
     (project / "pandas").mkdir()
     body = "import mine\nimport pandas\nfrom sklearn import base\nfrom . import x"
     [phase] = tiny.make_project(project / "p", {"one": body})
-    assert warm.imports_of(phase.path(project / "p"), project) == [
+    assert importing.imports_of(phase.path(project / "p"), project) == [
         "from mlopskit import open_run",
         "from sklearn import base",
     ]
@@ -153,10 +197,10 @@ def test_in_a_checkout_of_the_package_its_own_folder_is_imported_ahead(tmp_path:
     (tmp_path / "mlopskit").symlink_to(Path(mlopskit.__file__).parent)
     [phase] = tiny.make_project(tmp_path, {"one": "from mlopskit import data\nimport pandas"})
     ahead = ["from mlopskit import open_run", "from mlopskit import data", "import pandas"]
-    assert warm.imports_of(phase.path(tmp_path), tmp_path) == ahead
+    assert importing.imports_of(phase.path(tmp_path), tmp_path) == ahead
     (tmp_path / "mlopskit").unlink()
     (tmp_path / "mlopskit").mkdir()  # another package of that name
-    assert warm.imports_of(phase.path(tmp_path), tmp_path) == ["import pandas"]
+    assert importing.imports_of(phase.path(tmp_path), tmp_path) == ["import pandas"]
 
 
 def test_first_kernel_does_not_wait_for_what_later_ones_need(project: Path) -> None:

@@ -149,7 +149,7 @@ def test_a_torn_trace_line_is_no_record(project: Path) -> None:
     run = finished(Run(project, project / "runs" / "r", "data"), facts={})
     with (run.home / "trace.jsonl").open("a") as file:
         file.write('{"op": "write", "na')
-    assert [record.op for record in read_trace(run.home)] == ["write", "finish"]
+    assert [record.op for record in read_trace(run.home) if record.op != "source"] == ["write", "finish"]
 
 
 def test_looking_for_what_is_absent_is_recorded(project: Path) -> None:

@@ -172,7 +172,8 @@ class Plain:
         """Say that nothing needs to be run."""
         if not self.quiet:
             self.say(f"Nothing changed since {event['run']}, which stands. `mlopskit run --fresh` runs it again.")
-        self.say(f"{words.status(event['status'])}  {_short(event['report'])}")
+        where = _short(event["report"] or "") or f"no report; `mlopskit report {event['run']}` renders it"
+        self.say(f"{words.status(event['status'])}  {where}")
 
     def on_finished(self, event: Event) -> None:
         """Show criteria, alerts, and where the report lies."""

@@ -110,6 +110,7 @@ def run(
         from mlopskit.runner import Choice, plan
         from mlopskit.runner.grid import points
 
+        axes = points(grid or [])
         plans = [
             plan(
                 folder,
@@ -120,24 +121,24 @@ def run(
                 reuse_unchanged=not fresh,
                 jobs=jobs or min(4, os.cpu_count() or 1),
             )
-            for point in points(grid or [])
+            for point in axes
         ]
         if explain:
-            return _explain(plans, as_json=as_json)
+            return _explain(plans, axes if grid else (), as_json=as_json)
         return _execute(plans, listener(quiet=quiet, as_json=as_json), server, Output(as_json, quiet))
 
 
 def _server() -> AbstractContextManager[ForkServer | None]:
     """Start the server that kernels are forked from, if there can be one; it imports while the project is checked."""
-    from mlopskit.runner import warm
+    from mlopskit.runner import importing, warm
 
-    return warm.ForkServer(warm.kernel_statements()) if warm.is_supported() else nullcontext()
+    return warm.ForkServer(importing.kernel_statements()) if warm.is_supported() else nullcontext()
 
 
 def _execute(plans: Sequence[Plan], tell: Listener, server: ForkServer | None, output: Output) -> int:
     """Execute the plans that are more than repetitions, one after the other; return the worst exit code."""
     from mlopskit.cli.checks import refuse_bad_input
-    from mlopskit.runner import cache, execute, warm
+    from mlopskit.runner import cache, execute, importing
 
     codes: list[int] = []
     for planned in plans:
@@ -145,7 +146,7 @@ def _execute(plans: Sequence[Plan], tell: Listener, server: ForkServer | None, o
             folder = cache.standing(planned)
             if folder is None and server is not None:
                 notebooks = [phase.path(planned.project) for phase in planned.phases if phase.name in planned.chosen]
-                server.preload(warm.import_statements(notebooks, planned.project))
+                server.preload(importing.import_statements(notebooks, planned.project))
             remarks = refuse_bad_input(planned) if folder is None else ()
         if folder is not None:
             codes.append(_stands(folder, tell))
@@ -159,12 +160,13 @@ def _execute(plans: Sequence[Plan], tell: Listener, server: ForkServer | None, o
     return min(codes, key=[1, 3, 4, 0].index)
 
 
-def _explain(plans: Sequence[Plan], *, as_json: bool) -> int:
+def _explain(plans: Sequence[Plan], named: Sequence[Sequence[str]], *, as_json: bool) -> int:
     from mlopskit.cli import words
-    from mlopskit.runner.forecast import forecast
+    from mlopskit.runner.forecast import forecasts
 
-    for planned in plans:
-        told = forecast(planned)
+    for number, told in enumerate(forecasts(plans), start=1):
+        if named and not as_json:
+            typer.echo(f"{number}  {words.safe(' '.join(named[number - 1]))}")
         if as_json:
             typer.echo(json.dumps([asdict(item) for item in told], ensure_ascii=False))
         else:
@@ -178,7 +180,8 @@ def _stands(folder: Path, tell: Listener) -> int:
 
     said = manifest.load(folder)
     report = folder / "report.html"
-    tell({"event": "stands", "run": said["run"], "status": said["status"], "report": str(report)})
+    there = str(report) if report.is_file() else None
+    tell({"event": "stands", "run": said["run"], "status": said["status"], "report": there})
     return 3 if said["status"] == "criteria-not-met" else 4 if said.get("alerts") else 0
 
 

@@ -14,10 +14,11 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mlopskit import artefacts
 from mlopskit.notebooks import load_notebook
-from mlopskit.runner import manifest
+from mlopskit.runner import findings, manifest
 from mlopskit.runner.fingerprint import fingerprint, phase_key
 from mlopskit.runner.phases import ancestors
 from mlopskit.runner.planning import Plan
@@ -51,15 +52,26 @@ def standing(plan: Plan) -> Path | None:
     names = [phase.name for phase in plan.phases]
     if not plan.reuse or set(wanted) != set(names):
         return None
+    reusable = [set(candidates(plan.runs, key)) for key in wanted.values()]
     for folder in candidates(plan.runs, wanted[names[-1]]):
+        if not all(folder in runs for runs in reusable):  # a phase of it used a secret, or changed while it ran
+            continue
         try:
             said = manifest.load(folder)
             found = {entry["name"]: entry["key"] for entry in said["phases"]}
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if said.get("status") in _ENDED and list(found) == names and found == wanted and _repeats(plan, folder):
+        same = said.get("status") in _ENDED and list(found) == names and found == wanted
+        if same and _is_judged_alike(plan, said) and _repeats(plan, folder):
             return folder
     return None
+
+
+def _is_judged_alike(plan: Plan, said: Mapping[str, Any]) -> bool:
+    """Tell whether the criteria that no phase judged are those of the project file, which no phase need have read."""
+    open_ones = [row for row in said.get("criteria", ()) if row.get("phase") is None]
+    judged = [row for row in said.get("criteria", ()) if row not in open_ones]
+    return findings.unjudged(findings.asked_for(plan.scope.criterion), judged) == open_ones
 
 
 def _repeats(plan: Plan, folder: Path) -> bool:
@@ -193,12 +205,12 @@ def _changed(record: Record, now: Now, *, phase: str) -> str | None:
 
 
 def _source_changed(record: Record, project: Path) -> str | None:
-    """Compare a file by its content; what the package brings is part of the key."""
+    """Compare a file or folder by its content; what the package brings is part of the key."""
     if record.name.startswith("example:"):
         return None
     path = project / record.name
     try:
-        same = path.stat().st_size == record.bytes and artefacts.sha256(path) == record.sha256
+        same = artefacts.size(path) == record.bytes and artefacts.sha256(path) == record.sha256
     except OSError:
         return f"{record.name} is gone"
     return None if same else f"{record.name} changed"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from mlopskit.runner.redaction import Redactor
 from mlopskit.runner.spill import Spill, shorten
 
 _RECORDED = ("output_path", "progress_bar", "log_output", "autosave_cell_every")
+_FIRST_WITH_IDS = 5
+"""The minor version of format 4 in which cells got ids."""
 
 
 class Stopped(Exception):  # noqa: N818  (not an error: somebody asked for it)
@@ -58,12 +61,20 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
             try:
                 self.execute_cell(cell, index)
             except BaseException as error:
+                if isinstance(error, CellExecutionError):
+                    self._show_error(self.nb.cells[index], error)
                 self.nb_man.cell_exception(self.nb.cells[index], cell_index=index, exception=error)
                 self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
                 if isinstance(error, CellExecutionError):
                     return
                 raise
             self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+
+    def _show_error(self, cell: Any, error: CellExecutionError) -> None:
+        """Show the error of a cell that shows none: IPython only prints groups of exceptions."""
+        if not any(output.output_type == "error" for output in cell.outputs):
+            content = self.spill.error({"ename": error.ename, "evalue": error.evalue, "traceback": []})
+            cell.outputs.append(NotebookNode(output_type="error", **content))
 
     async def _async_poll_output_msg(self, *arguments: Any) -> None:
         """Take what a cell shows, as a task that is known: nbclient forgets it when the time of a cell is up."""
@@ -185,7 +196,7 @@ def execute(
     """
     _prepare(nb, setting)
     record = Record(nb, setting, **{name: options[name] for name in _RECORDED if name in options})
-    spill = spill or Spill(setting.save_to.parent if setting.save_to else None, Redactor(setting.secrets))
+    spill = spill or Spill(setting.save_to.parent if setting.save_to else None, Redactor(setting.known))
     try:
         _run(record, setting, spill, options)
     except Exception as error:
@@ -210,17 +221,22 @@ def leave(setting: Setting) -> None:
         setting.watch.sweep()
         tidy(setting)
         if setting.log is not None:
-            Redactor(setting.secrets).file(setting.log)
+            Redactor(setting.known).file(setting.log)
 
 
 def _prepare(nb: Any, setting: Setting) -> None:
-    """Tidy what papermill put in: valid JSON, a fixed cell id, no paths of this machine."""
+    """Tidy what papermill put in: valid JSON, cell ids that are the same in each run, no paths of this machine."""
     metadata = nb.metadata.papermill
     metadata["parameters"] = portable(dict(metadata.get("parameters", {})))
     metadata.update(setting.labels)
+    had_ids = nb.metadata.get("orig_nbformat_minor", _FIRST_WITH_IDS) >= _FIRST_WITH_IDS
+    number: Counter[str] = Counter()
     for cell in nb.cells:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell["id"] = "injected-parameters"
+        elif not had_ids:  # those that it has now were drawn by lot
+            number[cell.cell_type] += 1
+            cell["id"] = f"{cell.cell_type}-{number[cell.cell_type]}"
 
 
 def _run(record: Record, setting: Setting, spill: Spill, options: Mapping[str, Any]) -> None:
@@ -250,7 +266,7 @@ def _client(record: Record, setting: Setting, spill: Spill, options: Mapping[str
         km=setting.manager,
         watch=watch,
         spill=spill,
-        redactor=Redactor(setting.secrets),
+        redactor=Redactor(setting.known),
         kernel_name="python3",
         log=logging.getLogger("mlopskit.kernel"),
         log_output=options.get("log_output", False),

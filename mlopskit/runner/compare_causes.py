@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlopskit.params import spelled
 from mlopskit.runner.compare_runs import Side
 
 SOURCE = "data/source.json"
@@ -48,7 +49,7 @@ class CellChange:
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
     """Yield what has another value, or is in one of the two only, in the order of the first."""
     for name in dict.fromkeys([*before, *after]):
-        if name not in before or name not in after or before[name] != after[name]:
+        if name not in before or name not in after or spelled(before[name]) != spelled(after[name]):
             yield Change(name, before.get(name), after.get(name))
 
 

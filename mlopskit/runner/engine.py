@@ -183,19 +183,20 @@ def _typed_values() -> dict[str, Text]:
 
 
 def _setting(nb: Any, secrets: list[Secret], folder: Path, *, cold: bool) -> Setting:
+    from mlopskit.runner.importing import imports_in, sets_environment
     from mlopskit.runner.kernels import Setting
     from mlopskit.runner.resident import is_cold, keeper
-    from mlopskit.runner.warm import imports_in
 
     environment = {name: value for name, value in Setting().environment.items() if name not in _OMITTED}
-    cwd = Path.cwd()
-    needs = [] if is_cold(cold) else imports_in(_sources(nb), cwd)
+    cwd, sources = Path.cwd(), _sources(nb)
+    anew = is_cold(cold) or sets_environment(sources)
+    needs = [] if anew else imports_in(sources, cwd)
     return Setting(
         environment={**environment, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
         cwd=cwd,
         log=folder / "kernel.log",
         injected=any(tagged(nb, _INJECTED)),
-        server=None if is_cold(cold) else keeper.server(needs, cwd),
+        server=None if anew else keeper.server(needs, cwd),
         needs=needs,
         secrets=secrets,
     )

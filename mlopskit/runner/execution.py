@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from mlopskit import artefacts
 from mlopskit.lean import without
 from mlopskit.notebooks import code_cells, heading_above, load_notebook, original_index
+from mlopskit.runner.importing import imports_in, sets_environment, sources_of
 from mlopskit.runner.phases import Phase
 from mlopskit.runner.redaction import Redactor, find_in
 from mlopskit.runner.surroundings import HASH_SEED
 from mlopskit.runner.verdict import explain, leaked
-from mlopskit.runner.warm import imports_of
 from mlopskit.runs import TRACE, Record, append
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class Order:
         Where its kernel is forked from; without one it starts cold.
     secrets : sequence of Secret
         What its secret parameters refer to.
+    foreign : sequence of Secret
+        What those of other phases refer to.
     gate : Gate or None
         Where it waits when it was begun ahead.
     """
@@ -94,6 +96,7 @@ class Order:
     setting: Setting | None = None
     server: ForkServer | None = None
     secrets: Sequence[Secret] = ()
+    foreign: Sequence[Secret] = ()
     gate: Gate | None = None
     _asked: int = 0
 
@@ -176,7 +179,7 @@ def execute_phase(order: Order, tell: Callable[[Ending], None] = lambda _: None)
         _papermill(order, setting)
     except Exception as caught:
         error = caught
-    is_certain = error is None and not order.secrets
+    is_certain = error is None and not setting.known
     if not is_certain:  # how the kernel ended belongs to the truth
         leave(setting)
     if setting.admitted():
@@ -189,8 +192,8 @@ def execute_phase(order: Order, tell: Callable[[Ending], None] = lambda _: None)
 def _ending(order: Order, setting: Setting, error: Exception | None, *, since: float) -> Ending:
     notebook = load_notebook(order.phase.path(order.project))
     status, described = explain(error, notebook=notebook, setting=setting, stopped=order.stopped)
-    if leaks := find_in(order.home, order.secrets):
-        Redactor(order.secrets).file(order.home / TRACE)  # manifest, lineage and report are made from it
+    if leaks := find_in(order.home, setting.known):
+        Redactor(setting.known).file(order.home / TRACE)  # manifest, lineage and report are made from it
         told = leaked(leaks, notebook=notebook, setting=setting)
         if status != "done" and described is not None:
             told = {**described, "message": f"{described['message']} {told['message']}"}
@@ -228,7 +231,8 @@ def _prepared(order: Order) -> Setting:
     from mlopskit.runner.kernels import Setting, Watch
 
     if order.setting is None:
-        home = order.home
+        home, sources = order.home, sources_of(order.phase.path(order.project))
+        server = None if sets_environment(sources) else order.server
         order.setting = Setting(
             environment=_environment(order),
             cwd=order.project,
@@ -238,9 +242,10 @@ def _prepared(order: Order) -> Setting:
             limit=order.limit,
             injected=bool(order.given),
             watch=Watch(on_cell=_reporter(order)),
-            server=order.server,
+            server=server,
             secrets=order.secrets,
-            needs=imports_of(order.phase.path(order.project), order.project) if order.server else (),
+            foreign=order.foreign,
+            needs=imports_in(sources, order.project) if server else (),
             admitted=lambda: _admitted(order),
             lingers=True,
         )

@@ -47,10 +47,14 @@ def gather(made: Manifest, folder: Path, phases: Sequence[str], declared: Iterab
     """
     made.criteria = gather_criteria(folder, phases)
     if made.complete:
-        asked = [(item.name, item.bound, item.on_undecided) for item in declared]
-        made.criteria += unjudged(asked, made.criteria)
+        made.criteria += unjudged(asked_for(declared), made.criteria)
     made.alerts = gather_alerts(folder, phases)
     made.headline = headline(folder, phases)
+
+
+def asked_for(declared: Iterable[Criterion]) -> list[tuple[str, float, str | None]]:
+    """Return the criteria of a project file as `unjudged` takes them."""
+    return [(item.name, item.bound, item.on_undecided) for item in declared]
 
 
 def gather_criteria(folder: Path, phases: Iterable[str]) -> list[dict[str, Any]]:

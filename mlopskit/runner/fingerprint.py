@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import site
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mlopskit.notebooks import code_cells, source_of
 from mlopskit.runner.installed import scan
 from mlopskit.runner.surroundings import HASH_SEED
-from mlopskit.runs.trace import SELDOM_IMPORTED
+from mlopskit.runs.modules import project_modules
 from mlopskit.share import share
 
 _PACKAGE = Path(__file__).parents[1]
 _NOT_COMPUTING = (_PACKAGE / "cli", _PACKAGE / "runner" / "report")
 _STEERING = {"skip-execution", "raises-exception"}
 """Tags by which nbclient runs a cell otherwise."""
-_NOT_THE_PROJECTS = {"runs", "node_modules", "__pycache__", *SELDOM_IMPORTED}
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Fingerprint:
     package : str
         Modules and data of mlopskit itself.
     project : str
-        The project's own modules, and those of further folders on the path.
+        The project's own modules; those from elsewhere belong to what a phase reads.
     """
 
     python: str
@@ -55,42 +53,28 @@ def fingerprint(project: Path) -> Fingerprint:
     """Take the fingerprint of interpreter, distributions, package and project as they are now."""
     return Fingerprint(
         python=f"{sys.implementation.name} {sys.version} {sys.platform} {HASH_SEED}",
-        installed=_hash(scan().entries),
+        installed=_hash(scan(_path(project)).entries),
         package=_hash_files(_package_files(), _PACKAGE.parent),
-        project=_hash_files(chain(project_modules(project), path_modules(project)), project),
+        project=_hash_files(project_modules(project), project),
     )
 
 
 def phase_key(notebook: Mapping[str, Any], parameters: Mapping[str, Any], common: Fingerprint) -> str:
     """Return the key of a phase: SHA-256 of its code cells, resolved parameters and the common fingerprint."""
-    cells = [notebook["cells"][index] for index in code_cells(notebook)]
-    code = [[source_of(cell), *sorted(_STEERING & set(cell.get("metadata", {}).get("tags", [])))] for cell in cells]
+    code = [code_of(notebook["cells"][index]) for index in code_cells(notebook)]
     return _hash([json.dumps([code, dict(parameters), asdict(common)], sort_keys=True)])
 
 
-def project_modules(project: Path) -> Iterator[Path]:
-    """Yield the Python files that notebooks of a project can import, hidden folders and environments left out."""
-    for path in sorted(project.iterdir()):
-        if path.name.startswith(".") or path.name in _NOT_THE_PROJECTS or path == _PACKAGE:
-            continue
-        if path.is_file() and path.suffix == ".py":
-            yield path
-        elif path.is_dir() and not (path / "pyvenv.cfg").exists():
-            yield from (found for found in sorted(path.rglob("*.py")) if _can_be_imported(found))
+def code_of(cell: Mapping[str, Any]) -> list[str]:
+    """Return what counts of a code cell: its source, and the tags by which it is run otherwise."""
+    return [source_of(cell), *sorted(_STEERING & set(cell.get("metadata", {}).get("tags", [])))]
 
 
-def path_modules(project: Path) -> Iterator[Path]:
-    """Yield the Python files of folders that ``PYTHONPATH``, or what was installed from a folder, puts on the path."""
-    known = [Path(sys.prefix), Path(sys.base_prefix), Path(site.getusersitepackages()), project.resolve()]
-    for folder in dict.fromkeys(Path(entry).resolve() for entry in sys.path if entry):
-        mine = folder in {Path.cwd(), _PACKAGE.parent} or any(folder.is_relative_to(place) for place in known)
-        if folder.is_dir() and not mine:
-            yield from project_modules(folder)
-
-
-def _can_be_imported(path: Path) -> bool:
-    """Leave out compiled files, and the twin that jupytext keeps of a notebook: it changes with its Markdown."""
-    return "__pycache__" not in path.parts and not path.with_suffix(".ipynb").exists()
+def _path(project: Path) -> list[str]:
+    """Return where kernels of a project look for modules: first in it, where the caller's own folder stands here."""
+    first, *others = sys.path
+    callers = {"", str(Path.cwd()), os.path.dirname(os.path.realpath(sys.argv[0]))}  # noqa: PTH120
+    return list(dict.fromkeys([str(project), *([] if first in callers else [first]), *filter(None, others)]))
 
 
 def _package_files() -> Iterator[Path]:

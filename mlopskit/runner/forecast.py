@@ -6,15 +6,16 @@ will write is not known, so a phase that reads it is said to depend on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mlopskit.notebooks import code_cells, heading_above, load_notebook, source_of
+from mlopskit.notebooks import code_cells, heading_above, load_notebook
 from mlopskit.params import spelled
 from mlopskit.runner import cache, manifest, surroundings
-from mlopskit.runner.fingerprint import fingerprint
+from mlopskit.runner.fingerprint import code_of, fingerprint
 from mlopskit.runner.phases import Phase, ancestors
 from mlopskit.runner.planning import Plan
 from mlopskit.runs import LOOKS, is_finished, read_trace, written
@@ -24,6 +25,9 @@ _PARTS = {
     "package": "mlopskit itself changed",
     "project": "a module of the project changed",
 }
+
+_BARRED = "will not be reused: "
+"""What the manifest says before the reason why a phase cannot be reused."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,38 @@ def forecast(plan: Plan) -> list[Forecast]:
         if folder is not None:
             known[phase.name] = {record.name: record.digest for record in written(folder).values()}
     return told
+
+
+def forecasts(plans: Sequence[Plan]) -> list[list[Forecast]]:
+    """Say the same of the points of a grid: each also takes what is equal from those before it."""
+    keys = [cache.keys(plan) for plan in plans]
+    return [
+        [_shared(told, plan, keys[place], keys[:place]) if plan.reuse else told for told in forecast(plan)]
+        for place, plan in enumerate(plans)
+    ]
+
+
+def _shared(told: Forecast, plan: Plan, mine: Mapping[str, str], earlier: Sequence[Mapping[str, str]]) -> Forecast:
+    """Say of a phase that would run that a point before this one will have run it; what it reads is known only then."""
+    behind = ancestors(plan.phases, told.phase)
+    if told.verdict == "reuse" or {told.phase, *behind} & plan.secrets.keys() or _was_barred(plan, told.phase, mine):
+        return told
+    equal = [number for number, keys in enumerate(earlier, start=1) if keys[told.phase] == mine[told.phase]]
+    for number in equal:
+        if all(earlier[number - 1][name] == mine[name] for name in behind):
+            return Forecast(told.phase, "depends", f"shared with point {number} of the grid if it can be reused")
+    if equal and told.verdict == "run":
+        other = sorted(name for name in behind if earlier[equal[0] - 1][name] != mine[name])
+        why = f"if {' or '.join(other)} writes something else than at point {equal[0]} of the grid"
+        return Forecast(told.phase, "depends", why)
+    return told
+
+
+def _was_barred(plan: Plan, phase: str, keys: Mapping[str, str]) -> bool:
+    """Tell whether the phase ended well as it is now and was found not to be reusable."""
+    _, said = _newest(plan, phase)
+    entry: Mapping[str, Any] = next((item for item in said.get("phases", ()) if item.get("name") == phase), {})
+    return entry.get("key") == keys[phase] and _BARRED in str(entry.get("reason"))
 
 
 def _left_out(plan: Plan, phase: Phase) -> Forecast:
@@ -106,21 +142,26 @@ def _asked(folder: Path) -> set[str]:
 
 def _difference(plan: Plan, phase: Phase) -> str:
     """Compare with the newest run in which the phase ended well, part by part of the key."""
+    folder, said = _newest(plan, phase.name)
+    if folder is None:
+        return "it has not run before"
+    found = [*_parameters(plan, phase, said), *_cells(plan, phase, folder), *_environment(said, plan.project)]
+    return f"since {folder.name}: {'; '.join(found) or _unreusable(phase, said)}"
+
+
+def _newest(plan: Plan, phase: str) -> tuple[Path | None, dict[str, Any]]:
+    """Return the newest run in which a phase ended well, and its manifest."""
     for folder in sorted(plan.runs.glob("*Z-*"), key=lambda path: path.name, reverse=True):
-        if is_finished(folder / phase.name):
-            try:
-                said = manifest.load(folder)
-            except (OSError, ValueError):
-                continue
-            found = [*_parameters(plan, phase, said), *_cells(plan, phase, folder), *_environment(said, plan.project)]
-            return f"since {folder.name}: {'; '.join(found) or _unreusable(phase, said)}"
-    return "it has not run before"
+        if is_finished(folder / phase):
+            with suppress(OSError, ValueError):
+                return folder, manifest.load(folder)
+    return None, {}
 
 
 def _unreusable(phase: Phase, said: Mapping[str, Any]) -> str:
     """Say why the same phase is not taken although nothing differs: the run wrote it down when the phase ended."""
     entry: Mapping[str, Any] = next((item for item in said["phases"] if item.get("name") == phase.name), {})
-    before, _, why = str(entry.get("reason") or "").partition("will not be reused: ")
+    before, _, why = str(entry.get("reason") or "").partition(_BARRED)
     return why if why and not before else "its results are no longer in the cache"
 
 
@@ -136,21 +177,25 @@ def _cells(plan: Plan, phase: Phase, folder: Path) -> Iterator[str]:
     """Name the code cells that differ from those that were executed, by their heading."""
     current = load_notebook(phase.path(plan.project))
     try:
-        before = load_notebook(folder / phase.name / "notebook.ipynb")
+        executed = load_notebook(folder / phase.name / "notebook.ipynb")
     except (OSError, ValueError):
         return
-    old = {cell.get("id"): source_of(cell) for cell in before["cells"] if cell["cell_type"] == "code"}
-    old.pop("injected-parameters", None)
-    order = list(old)
-    for number, index in enumerate(code_cells(current), start=1):
-        cell = current["cells"][index]
-        if old.pop(cell.get("id"), None) != source_of(cell):
+    have_ids = all("id" in cell for cell in current["cells"])  # a notebook of before 4.5 got others in each run
+    old, new = _code(executed, by_id=have_ids), _code(current, by_id=have_ids)
+    for number, (index, cell) in enumerate(zip(code_cells(current), new, strict=True), start=1):
+        if old.get(cell) != new[cell]:
             yield f"code cell {number} ({heading_above(current, index) or 'no heading'}) changed"
-    now = [current["cells"][index].get("id") for index in code_cells(current)]
-    if [name for name in order if name in now] != [name for name in now if name in order]:
+    if [cell for cell in old if cell in new] != [cell for cell in new if cell in old]:
         yield "the code cells are in another order"
-    if old:
-        yield f"{len(old)} code {'cells were' if len(old) > 1 else 'cell was'} removed"
+    if gone := len(old.keys() - new.keys()):
+        yield f"{gone} code {'cells were' if gone > 1 else 'cell was'} removed"
+
+
+def _code(notebook: Mapping[str, Any], *, by_id: bool) -> dict[Any, list[str]]:
+    """Return what counts of the code cells, by ids or else by places, without the one that papermill put in."""
+    cells = [notebook["cells"][index] for index in code_cells(notebook)]
+    own = [cell for cell in cells if cell.get("id") != "injected-parameters"]
+    return {cell["id"] if by_id else place: code_of(cell) for place, cell in enumerate(own)}
 
 
 def _environment(said: Mapping[str, Any], project: Path) -> Iterator[str]:
@@ -194,14 +239,17 @@ def _noted_rows(source: Path, name: str) -> int | None:
 
 
 def _rows(path: Path) -> int | None:
-    """Count the rows of a table without reading its values."""
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
+    """Count the rows of a table without reading its values; None where that cannot be."""
+    import csv
 
-        return int(pq.ParquetFile(path).metadata.num_rows)
-    if path.suffix in {".csv", ".tsv"}:
-        import csv
+    try:
+        if path.suffix == ".parquet":
+            import pyarrow.parquet as pq
 
-        with path.open(newline="", encoding="utf-8", errors="replace") as file:
-            return sum(bool(row) for row in csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")) - 1
+            return int(pq.ParquetFile(path).metadata.num_rows)
+        if path.suffix in {".csv", ".tsv"}:
+            with path.open(newline="", encoding="utf-8", errors="replace") as file:
+                return sum(bool(row) for row in csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")) - 1
+    except (OSError, ValueError, csv.Error):  # it is damaged, which the run will say
+        return None
     return None

@@ -139,6 +139,7 @@ def _become_kernel(request: dict[str, Any], descriptors: Sequence[int], server: 
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
+    _resolve_path()
     if request.get("secrets"):
         from mlopskit.secrets import hand_over
 
@@ -171,6 +172,13 @@ def _leave_server(descriptors: Sequence[int], server: int) -> None:
     for source, target in zip((null, *descriptors), (0, 1, 2), strict=True):
         os.dup2(source, target)
         os.close(source)
+
+
+def _resolve_path() -> None:
+    """Look for modules where ``PYTHONPATH`` says from the child's working directory on; the server's is the root."""
+    entries = os.environ.get("PYTHONPATH", "/").split(os.pathsep)
+    moved = {os.path.normpath(f"/{entry}"): str(Path(entry).resolve()) for entry in entries if entry[:1] != "/"}
+    sys.path[:] = [moved.get(f"/{entry.lstrip('/')}", entry) if entry else entry for entry in sys.path]
 
 
 def _reseed() -> None:

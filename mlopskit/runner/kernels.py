@@ -132,10 +132,13 @@ class Setting:
         Who talks to the kernel, until it was left.
     secrets : sequence of Secret
         Handed to the kernel, past its environment, and taken out of what it shows.
+    foreign : sequence of Secret
+        Those of other notebooks of the run: only taken out of what it shows, should it come by one.
     letter : Path or None
         The file by which a cold kernel gets its secrets; the kernel removes it as soon as it has read it.
     nameless : file or None
-        In the place of the log while a kernel with secrets lives: nobody finds it, should the runner be killed.
+        In the place of the log while a kernel that secrets are kept from showing lives: nobody finds it, should the
+        runner be killed.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: {**os.environ, "PYTHONHASHSEED": HASH_SEED})
@@ -153,8 +156,14 @@ class Setting:
     lingers: bool = False
     client: Any = None
     secrets: Sequence[Secret] = ()
+    foreign: Sequence[Secret] = ()
     letter: Path | None = None
     nameless: IO[bytes] | None = None
+
+    @property
+    def known(self) -> Sequence[Secret]:
+        """Every secret that must not show; where two are the same, under the name that it has here."""
+        return (*self.foreign, *self.secrets)
 
 
 class ServedProvisioner(LocalProvisioner):  # type: ignore[misc]  # the base class is untyped
@@ -269,7 +278,7 @@ def tidy(setting: Setting) -> None:
     if setting.letter is not None:
         setting.letter.unlink(missing_ok=True)
     if setting.nameless is not None and setting.log is not None:
-        if text := Redactor(setting.secrets).text(said(setting)):
+        if text := Redactor(setting.known).text(said(setting)):
             setting.log.write_text(text, encoding="utf-8")
         setting.nameless.close()
         setting.nameless = None
@@ -308,7 +317,7 @@ def _kernel_log(setting: Setting) -> Iterator[dict[str, Any]]:
     if path is None:
         yield {}
         return
-    if setting.secrets:  # what it says may hold them, until it is redacted at the end
+    if setting.known:  # what it says may hold them, until it is redacted at the end
         setting.nameless = tempfile.TemporaryFile()  # noqa: SIM115  closed by `tidy`
         yield {"stdout": setting.nameless, "stderr": setting.nameless}
         return

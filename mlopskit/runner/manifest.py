@@ -76,7 +76,8 @@ class PhaseEntry:
     def explain(self, reason: str) -> None:
         """Give the reason of a phase that ended well, and say how many of its cells were left out."""
         skipped = self.cells is not None and self.executed is not None and self.cells - self.executed
-        left = f"{skipped} of {self.cells} cells skipped: tagged skip-execution" if skipped else ""
+        why = "tagged skip-execution, or behind sys.exit()"
+        left = f"{skipped} of {self.cells} cells did not run: {why}" if skipped else ""
         self.reason = "; ".join(filter(None, [reason, left])) or None
 
     def take_trace(self, folder: Path) -> None:

@@ -16,9 +16,9 @@ from importlib import metadata
 from pathlib import Path
 
 from mlopskit.notebooks import load_notebook, source_of
-from mlopskit.runner.fingerprint import project_modules
 from mlopskit.runner.installed import canonical
 from mlopskit.runner.phases import Phase
+from mlopskit.runs.modules import project_modules
 from mlopskit.scope import PROJECT_FILE
 
 _OWN = "mlopskit"

@@ -115,22 +115,25 @@ def resolve(
     table: Mapping[str, Mapping[str, Any]],
     arguments: Iterable[str],
     executed: Container[str],
+    project: Path,
 ) -> tuple[dict[str, Parameters], dict[str, tuple[Secret, ...]]]:
-    """Resolve the parameters of every phase, and look up the secrets of those that will be executed.
+    """Resolve the parameters of every phase, and look up their secrets: no phase may show one of another.
 
     Parameters
     ----------
     declared, table, arguments, executed
         As for `combine`.
+    project : Path
+        Where secrets in files are looked for.
 
     Raises
     ------
     ParameterError
-        Every problem at once, a secret that is nowhere among them; a `UsageError` when one was typed on the command
-        line.
+        Every problem at once, a secret of a phase that will be executed and that is nowhere among them; a `UsageError`
+        when one was typed on the command line.
     """
     combined, problems, typed = _combined(declared, table, arguments, executed)
-    secrets, lost = _looked_up(combined, executed)
+    secrets, lost = _looked_up(combined, executed, project)
     _refuse([*problems, *lost], typed)
     return combined, secrets
 
@@ -185,38 +188,22 @@ def _refuse(problems: Sequence[str], typed: Sequence[str] = ()) -> None:
         raise ParameterError.from_problems(problems)
 
 
-def look_up_secrets(parameters: Mapping[str, Parameters], executed: Container[str]) -> dict[str, tuple[Secret, ...]]:
-    """Look up what the secret parameters of the phases that will be executed refer to.
-
-    Returns
-    -------
-    dict
-        Phase → its secrets; phases without any are left out.
-
-    Raises
-    ------
-    ParameterError
-        When a reference leads nowhere: all of them at once.
-    """
-    found, problems = _looked_up(parameters, executed)
-    _refuse(problems)
-    return found
-
-
 def _looked_up(
-    parameters: Mapping[str, Parameters], executed: Container[str]
+    parameters: Mapping[str, Parameters], executed: Container[str], project: Path
 ) -> tuple[dict[str, tuple[Secret, ...]], list[str]]:
     found: dict[str, tuple[Secret, ...]] = {}
     problems: list[str] = []
-    for phase in (name for name in parameters if name in executed):
+    for phase in parameters:
         for item in parameters[phase].declared:
             reference = parameters[phase].values.get(item.name)  # none where what was given is no reference
             if item.type != "secret" or reference is None:
                 continue
             try:
-                found[phase] = (*found.get(phase, ()), Secret(item.name, reference, look_up(reference)))
+                value = look_up(reference, home=project)
+                found[phase] = (*found.get(phase, ()), Secret(item.name, reference, value))
             except ParameterError as error:
-                problems.append(f"{phase}.{item.name}: {error}")
+                if phase in executed:  # of the others only what is there could show
+                    problems.append(f"{phase}.{item.name}: {error}")
     return found, problems
 
 

@@ -123,6 +123,7 @@ class _Execution:
                 emit=interruption.queue.put,
                 server=self.server,
                 secrets=self.plan.secrets.get(phase.name, ()),
+                foreign=[item for name, of in self.plan.secrets.items() if name != phase.name for item in of],
             )
             for phase in self.plan.phases
             if phase.name in self.plan.chosen
@@ -237,12 +238,12 @@ class _Execution:
         if misfit is not None:
             entry.reason = f"left out, and {misfit}"
             return
+        entry.key = before.key
         try:
             self._copy(base, entry, reason=f"copied from {base.name}")
         except RunError as error:
-            entry.reason = f"left out, and {error}"
+            entry.key, entry.reason = "", f"left out, and {error}"
             return
-        entry.key = before.key
         self.manifest.parameters[name] = before.parameters
 
     def _copy(self, base: Path, entry: PhaseEntry, *, reason: str) -> None:
@@ -252,7 +253,8 @@ class _Execution:
         entry.cells, entry.executed = before.cells, before.executed
         entry.explain(reason)
         entry.take_trace(self.folder / entry.name)
-        cache.remember(self.plan.runs, entry.key, self.folder.name)
+        if base in cache.candidates(self.plan.runs, entry.key):
+            cache.remember(self.plan.runs, entry.key, self.folder.name)
         lineage.append(self.folder, [lineage.ended(self.folder.name, self.manifest.project, entry, when=self._now())])
 
     def _conclude(self, *, interrupted: bool) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mlopskit.runner import reuse
 from mlopskit.runner.graph import graph, with_phase_parameters
@@ -87,6 +88,7 @@ def plan(
     phases: Sequence[Phase] | None = None,
     reuse_unchanged: bool = False,
     jobs: int = 1,
+    recorded: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Plan:
     """Check a project and say what a run of it will do. Nothing is written and no kernel starts.
 
@@ -108,6 +110,9 @@ def plan(
         Reuse what did not change. Phases that `choice` names are executed whatever the cache holds.
     jobs : int
         How many phases may run side by side.
+    recorded : mapping, optional
+        Phase → the parameters that it had in an earlier run, as its manifest keeps them; they win over the project
+        file, of which the tables of other phases are left out.
 
     Raises
     ------
@@ -123,12 +128,15 @@ def plan(
     present = [phase for phase in phases if phase in chosen or phase.path(project).is_file()]
     names = frozenset(phase.name for phase in chosen)
     table = with_phase_parameters(scope.phase, scope.parameters)
+    if recorded is not None:
+        table = {phase: values for phase, values in table.items() if phase in names}
     declared = declarations(project, present, table=table, arguments=arguments, executed=names)
     resumed = None if choice.resume is None else reuse.find_resumable(runs, choice.resume)
-    if resumed is not None:
+    recorded = recorded if resumed is None else reuse.recorded(resumed)
+    if recorded is not None:
         today = combine(declared, table=table, arguments=arguments, executed=names)
-        table = reuse.with_recorded(resumed, today, table)
-    parameters, secrets = resolve(declared, table=table, arguments=arguments, executed=names)
+        table = reuse.with_recorded(recorded, today, table)
+    parameters, secrets = resolve(declared, table=table, arguments=arguments, executed=names, project=project)
     whole = reuse_unchanged and len(chosen) == len(phases)
     made = Plan(project, runs, scope, tuple(phases), names, parameters, resumed, limit, whole, jobs, secrets)
     if not made.needed and choice.base is None:

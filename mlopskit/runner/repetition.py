@@ -14,11 +14,9 @@ from types import FrameType
 from typing import Any
 
 from mlopskit.errors import RunError
-from mlopskit.params import as_declared, resolve
-from mlopskit.runner import leftovers, manifest, programs, warm
+from mlopskit.runner import importing, leftovers, manifest, programs, warm
 from mlopskit.runner.compare_runs import Side
 from mlopskit.runner.interruption import stopped_by
-from mlopskit.runner.overrides import Parameters, look_up_secrets
 from mlopskit.runner.phases import Phase
 from mlopskit.runner.pipeline import execute
 from mlopskit.runner.planning import Plan, plan
@@ -83,22 +81,8 @@ def phases_of(run: Side, known: Sequence[Phase]) -> tuple[Phase, ...]:
 
 
 def planned_as(project: Path, place: Path, run: Side, phases: Sequence[Phase]) -> Plan:
-    """Plan the second run: the phases as they are, with the parameters that the run had."""
-    planned = plan(project, runs=place, phases=phases)
-    recorded = run.table("parameters")
-    parameters = {name: _as_recorded(name, now, recorded.get(name) or {}) for name, now in planned.parameters.items()}
-    secrets = look_up_secrets(parameters, planned.chosen)
-    return replace(planned, parameters=parameters, secrets=secrets)
-
-
-def _as_recorded(phase: str, now: Parameters, recorded: Mapping[str, Any]) -> Parameters:
-    """Give the declared parameters the values of the run; those that it didn't have keep today's."""
-    known = {item.name: item for item in now.declared}
-    before = {name: as_declared(known[name], value) for name, value in recorded.items() if name in known}
-    values = resolve(now.declared, {**now.values, **before}, where=f"{phase}.")
-    defaults = {item.name: item.default for item in now.declared}
-    given = {name: value for name, value in values.items() if name in now.given or value != defaults[name]}
-    return Parameters(now.declared, values, given)
+    """Plan the second run: the phases as they are, with the parameters that the run had; what it lacked is today's."""
+    return plan(project, runs=place, phases=phases, recorded=run.table("parameters"))
 
 
 def arguments_of(planned: Plan) -> list[str]:
@@ -121,7 +105,7 @@ def execute_again(planned: Plan, listener: Listener, *, jobs: int, cold: bool) -
     """Execute every phase of the plan anew; nothing comes from the cache."""
     planned = replace(planned, reuse=False, jobs=jobs)
     notebooks = [phase.path(planned.project) for phase in planned.phases]
-    statements = warm.import_statements(notebooks, planned.project) if warm.is_supported() and not cold else None
+    statements = importing.import_statements(notebooks, planned.project) if warm.is_supported() and not cold else None
     with nullcontext() if statements is None else warm.ForkServer(statements) as server:
         execute(planned, listener=listener, server=server)
 

@@ -14,7 +14,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlopskit.runner.warm import ForkServer, import_statements, imports_in, is_supported
+from mlopskit.runner.importing import import_statements, imports_in
+from mlopskit.runner.warm import ForkServer, is_supported
 
 COLD = "MLOPSKIT_COLD"
 """Environment variable that stands for ``--cold`` where papermill is the command: any value but ``0`` says so."""

@@ -57,7 +57,7 @@ def find_resumable(runs: Path, name: str) -> Path:
     """
     folder = find_run(runs, name)
     try:
-        _recorded(folder)
+        recorded(folder)
     except (OSError, ValueError) as error:
         raise RunError(
             f"run.json and lineage.jsonl of {folder.name} are damaged ({error}), so its parameters are not known. "
@@ -69,10 +69,11 @@ def find_resumable(runs: Path, name: str) -> Path:
 
 
 def with_recorded(
-    folder: Path, parameters: Mapping[str, Parameters], table: Mapping[str, Mapping[str, Any]]
+    earlier: Mapping[str, Mapping[str, Any]],
+    parameters: Mapping[str, Parameters],
+    table: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, dict[str, Any]]:
     """Return the table of parameters with those values of an earlier run that are others today."""
-    earlier = _recorded(folder)
     merged = {phase: dict(values) for phase, values in table.items()}
     for phase, current in parameters.items():
         now, before = current.recorded(), earlier.get(phase, {})
@@ -87,7 +88,7 @@ def with_recorded(
     return merged
 
 
-def _recorded(folder: Path) -> dict[str, dict[str, Any]]:
+def recorded(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the parameters that a run had: from its manifest, or where that is damaged from its lineage."""
     try:
         found: dict[str, dict[str, Any]] = manifest.load_whole(folder)["parameters"]

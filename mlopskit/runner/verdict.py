@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from mlopskit.runner.kernels import Setting, Watch
 
 
+_LONGEST = 2000
+"""Characters of a message that manifest, terminal and report repeat."""
+
+
 def explain(
     error: BaseException | None, *, notebook: Mapping[str, Any], setting: Setting, stopped: bool
 ) -> tuple[str, dict[str, Any] | None]:
@@ -81,7 +85,7 @@ def _death(setting: Setting) -> dict[str, Any]:
     peak = getattr(process, "peak_kb", None)
     hint = f" Its memory peaked at {peak / 1024:,.0f} MB.{hint}" if peak else hint
     lines = said(setting).strip().splitlines()
-    last = f" It last printed: {lines[-1]}" if lines else ""
+    last = f" It last printed: {_plain(lines[-1])}" if lines else ""
     return {"name": "KernelDied", "message": f"The kernel ended {how}.{hint}{last}", "signal": by}
 
 
@@ -103,5 +107,6 @@ def _locate(
 
 
 def _plain(text: str) -> str:
-    """Take terminal colours out of a message."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+    """Take terminal colours out of a message, and the end off one that nobody reads to its end."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]} … ({len(plain):,} characters)"

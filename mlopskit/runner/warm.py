@@ -8,53 +8,23 @@ cold. On Linux a server that imported nothing starts cold kernels too, so that w
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import json
 import os
 import queue
-import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain, count
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from itertools import count
 from types import TracebackType
 from typing import Self
 
 from mlopskit.errors import RunError
-from mlopskit.notebooks import load_notebook
 from mlopskit.runner import descendants
 from mlopskit.runner.surroundings import HASH_SEED
-
-_KERNEL = (
-    "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "IPython.core.completer", "debugpy", "numpy",
-    "threadpoolctl", "pandas", "pyarrow.parquet",
-)  # fmt: skip
-"""What every kernel needs, and what is set in it after the fork: imported first, so that the first kernel can start."""
-
-_HEAVY = (
-    "scipy.stats", "pyarrow.dataset",
-    "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "sklearn.compose", "sklearn.preprocessing",
-    "sklearn.impute", "sklearn.model_selection", "sklearn.feature_extraction.text", "sklearn.cluster", "sklearn.dummy",
-    "matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.pyplot", "matplotlib_inline.backend_inline",
-    "mlopskit.persistence", "pandera.pandas", "cleanlab.filter",
-)  # fmt: skip
-"""What costs most of a kernel's start; the package imports much of it only where it is used."""
-
-_LATER = (
-    "shap", "fairlearn.metrics", "fairlearn.reductions", "fairlearn.postprocessing", "mapie.classification", "httpcore",
-    "sqlalchemy.dialects.sqlite", "jinja2",
-)  # fmt: skip
-"""The same, for phases that come later."""
-
-_ROOMS = frozenset({"data", "model", "evaluate", "deploy", "monitor"})
-"""The parts of the package that use these: where no notebook calls one, no kernel waits for them."""
-
-_PACKAGE = Path(__file__).resolve().parents[1]
 
 _SECONDS_TO_FORK = 60
 _REMEDY = {False: "Use --cold.", True: "Run it again."}
@@ -63,57 +33,6 @@ _REMEDY = {False: "Use --cold.", True: "Run it again."}
 def is_supported() -> bool:
     """Tell whether kernels can be forked here: Linux, with what ends children with their parent."""
     return sys.platform == "linux" and hasattr(os, "pidfd_open")
-
-
-def kernel_statements() -> list[str]:
-    """Return the import statements that every kernel wants, whatever its notebook."""
-    return [f"import {name}" for name in _KERNEL]
-
-
-def import_statements(notebooks: Iterable[Path], project: Path) -> list[str]:
-    """Return the import statements to execute ahead, in the order in which kernels will want them.
-
-    What a kernel itself needs, the first notebook's, then what the package imports only where it is used, and those of
-    the other notebooks: the first kernel is forked while the server still imports for the later ones.
-
-    A module of the project itself is never among them: it is the notebook's to import, as it is when it does.
-    """
-    wanted: list[list[str]] = [*(imports_of(path, project) for path in notebooks), [], []]
-    first, second, *others = wanted
-    called = any("mlopskit" in line and _ROOMS & set(re.findall(r"\w+", line)) for line in chain(*wanted))
-    heavy, later = ([f"import {name}" for name in names if called] for names in (_HEAVY, _LATER))
-    return list(dict.fromkeys([*kernel_statements(), *first, *heavy, *second, *later, *chain(*others)]))
-
-
-def imports_of(notebook: Path, project: Path) -> list[str]:
-    """Return the import statements of a notebook's cells that may be executed ahead."""
-    sources = ["".join(cell["source"]) for cell in load_notebook(notebook)["cells"] if cell["cell_type"] == "code"]
-    return imports_in(sources, project)
-
-
-def imports_in(sources: Iterable[str], project: Path) -> list[str]:
-    """Return the import statements of cells that may be executed ahead for a kernel in `project`, each once."""
-    nodes = [node for source in sources for node in _imports(source)]
-    return list(dict.fromkeys(ast.unparse(node) for node in nodes if _installed(node, project)))
-
-
-def _imports(source: str) -> list[ast.Import | ast.ImportFrom]:
-    try:
-        return [node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]
-    except SyntaxError:  # the cell says so when it runs
-        return []
-
-
-def _installed(node: ast.Import | ast.ImportFrom, project: Path) -> bool:
-    names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-    return all(_is_elsewhere(name.partition(".")[0], project) for name in names)
-
-
-def _is_elsewhere(top: str, project: Path) -> bool:
-    """Tell whether a module is not the project's own; in a checkout the folder there is this very package."""
-    if not top or (project / f"{top}.py").exists():
-        return False
-    return not (project / top).exists() or (top == _PACKAGE.name and (project / top).resolve() == _PACKAGE)
 
 
 class ForkedProcess:

@@ -55,10 +55,16 @@ class PhaseArtefacts:
     def __init__(self, run: Run, phase: str) -> None:
         known = phase_names(run)
         if phase not in known:
+            run._append(Record("absent", str(phase)))  # a cell may catch it and go another way
             raise RunError(
                 f"Run {run.folder.name} has no phase {phase!r}{nearest(str(phase), known)}; it has {listing(known)}."
             )
-        self._run, self._phase, self._folder = run, phase, run.phase_folder(phase)
+        self._run, self._phase = run, phase
+        try:
+            self._folder = run.phase_folder(phase)
+        except RunError:
+            run._append(Record("absent", phase))
+            raise
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # what Jupyter and copy ask every object for

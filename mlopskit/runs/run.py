@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mlopskit import artefacts
 from mlopskit.errors import RunError
 from mlopskit.runs.loading import Loader
+from mlopskit.runs.modules import foreign_modules
 from mlopskit.runs.trace import (
     LOOKS,
-    SELDOM_IMPORTED,
     TRACE,
     Artefacts,
     Record,
@@ -61,7 +60,7 @@ class Run:
     def __init__(self, project: Path, folder: Path, phase: str, *, base: Path | None = None) -> None:
         self.project, self.folder, self.phase, self.base = project, folder, phase, base
         self._seen: dict[str, str] = {}
-        self._opened: dict[str, tuple[Path, tuple[int, int] | None]] = {}
+        self._opened: dict[str, tuple[Path, list[tuple[str, int, int]] | None]] = {}
         self._loader = Loader(self)
 
     def __repr__(self) -> str:
@@ -196,12 +195,12 @@ class Run:
         return self._resolved(phase, {})
 
     def source_file(self, path: str | Path, *, name: str = "") -> Path:
-        """Return a file outside the runs, relative to the project, and record its hash as read.
+        """Return a file or folder outside the runs, relative to the project, and record its hash as read.
 
         Parameters
         ----------
         path : str or Path
-            The file, relative to the project.
+            The file, relative to the project; all files in a folder count as read.
         name : str
             What the record calls it, where a path would differ from machine to machine.
 
@@ -210,12 +209,14 @@ class Run:
         RunError
             When it does not exist or is not readable.
         """
-        full = (self.project / path).resolve()
-        self._opened.setdefault(name or str(path), (full, _state_of(full)))  # as it was when first opened
+        place = self.project / path
+        full = place.resolve()
+        name = name or str(place.relative_to(self.project) if place.is_relative_to(self.project) else place)
+        self._opened.setdefault(name, (full, _state_of(full)))  # as it was when first opened
         try:
-            record = Record("source", name or str(path), artefacts.sha256(full), "", full.stat().st_size)
+            record = Record("source", name, artefacts.sha256(full), "", artefacts.size(full))
         except OSError as error:
-            self._append(Record("missing", name or str(path)))
+            self._append(Record("missing", name))
             raise RunError(
                 f"{path} cannot be read ({error.strerror}); it is looked for at {full}. "
                 "Correct the path or put the file there."
@@ -247,9 +248,9 @@ class Run:
     def finish(self) -> Artefacts:
         """Mark the phase as run to its end and list what it wrote; a source that changed meanwhile is recorded.
 
-        So are modules of the project that it imported from folders that are no part of its key.
+        So are modules that it imported and that are no part of its key.
         """
-        for module in _seldom_imported(self.project):
+        for module in foreign_modules(self.project):
             self.source_file(module)
         for name, (path, before) in self._opened.items():
             if _state_of(path) != before:
@@ -270,9 +271,10 @@ class Run:
                 )
 
     def _record_write(self, path: Path, *, volatile: bool) -> None:
-        size = sum(item.stat().st_size for item in ([path] if path.is_file() else path.rglob("*")) if item.is_file())
         name = f"{self.phase}/{path.name}"
-        self._append(Record("write", name, artefacts.sha256(path), artefacts.digest(path), size, volatile))
+        self._append(
+            Record("write", name, artefacts.sha256(path), artefacts.digest(path), artefacts.size(path), volatile)
+        )
 
     def _find(self, folder: Path, name: str, wanted: str) -> Record:
         records = written(folder)
@@ -282,6 +284,8 @@ class Run:
         raise RunError.from_missing_artefact(name, [f"{folder.name}/{file}" for file in sorted(records)])
 
     def _append(self, record: Record) -> None:
+        if not record.name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in record.name):
+            raise RunError(f"The name {record.name!a} is no text: its bytes are not UTF-8. Rename the file.")
         if record.op == "read" or record.op in LOOKS:
             if self._seen.get(record.name) == record.sha256 + record.op:
                 return
@@ -330,20 +334,11 @@ class Run:
 
     def _source_changed(self, record: Record) -> bool:
         path = self.project / record.name
-        return path.is_file() and (path.stat().st_size != record.bytes or artefacts.sha256(path) != record.sha256)
+        return path.exists() and (artefacts.size(path) != record.bytes or artefacts.sha256(path) != record.sha256)
 
 
-def _seldom_imported(project: Path) -> list[str]:
-    """Return the modules of this process, as paths in the project, that lie in its `SELDOM_IMPORTED` folders."""
-    homes = tuple(f"{project / folder}{os.sep}" for folder in SELDOM_IMPORTED)
-    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-    mine = {file for file in files if isinstance(file, str) and file.startswith(homes)}
-    return sorted(Path(file).relative_to(project).as_posix() for file in mine)
-
-
-def _state_of(path: Path) -> tuple[int, int] | None:
+def _state_of(path: Path) -> list[tuple[str, int, int]] | None:
     try:
-        state = path.stat()
+        return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in artefacts.files_of(path)]
     except OSError:
         return None
-    return state.st_size, state.st_mtime_ns

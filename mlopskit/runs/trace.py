@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 TRACE = "trace.jsonl"
 LOOKS = frozenset({"absent", "missing", "present", "names"})
-
-SELDOM_IMPORTED = ("tests", "docs")
-"""Folders of a project whose modules are no part of every phase's key: a phase that imports one of them has read it."""
 """Ops of what was asked for without taking any content: such an answer may steer a phase, but nothing flowed."""
 _SHOWN = 20
 
@@ -100,7 +98,7 @@ def names_hash(names: Iterable[str]) -> str:
 
 def env_hash(value: str | None) -> str:
     """Return the hash by which an environment variable is compared; one that is not set differs from an empty one."""
-    return hashlib.sha256(b"unset" if value is None else b"=" + value.encode()).hexdigest()
+    return hashlib.sha256(b"unset" if value is None else b"=" + os.fsencode(value)).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ papermill.execute_notebook("notebooks/1_many.ipynb", "executed.ipynb", progress_
 OURS = """
 import tempfile
 from pathlib import Path
-from mlopskit.runner.warm import ForkServer, kernel_statements
+from mlopskit.runner.importing import kernel_statements
+from mlopskit.runner.warm import ForkServer
 with ForkServer(kernel_statements()) as server:  # as `mlopskit run` does
     from mlopskit.runner import Phase
     from mlopskit.runner.execution import Order, execute_phase
