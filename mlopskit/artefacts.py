@@ -52,11 +52,21 @@ class UntrustedModelError(MlopskitError):
 
 
 def files_of(path: Path) -> list[Path]:
-    """Return the file itself, or the files in a folder, sorted, those in folders that a link leads to included."""
+    """Return the file itself, or the files in a folder, sorted, those in folders that a link leads to included.
+
+    A link that leads to a folder in which it lies is not followed: there is no end to it.
+    """
     if not path.is_dir():
         return [path]
-    found = (Path(home) / name for home, _, names in os.walk(path, followlinks=True) for name in names)
+    found: list[Path] = []
+    for home, folders, names in os.walk(path, followlinks=True):
+        folders[:] = [name for name in folders if not _leads_back(Path(home, name))]
+        found += (Path(home, name) for name in names)
     return sorted(file for file in found if file.is_file())
+
+
+def _leads_back(folder: Path) -> bool:
+    return folder.is_symlink() and any(map(folder.samefile, folder.parents))
 
 
 def size(path: Path) -> int:

@@ -108,6 +108,14 @@ class NotebookError(MlopskitError):
         )
 
     @classmethod
+    def from_language(cls, name: str, language: str) -> NotebookError:
+        """The notebook is not in Python; whatever it names as its kernel, it would get this one."""
+        return cls(
+            f"{name} is written in {language}; only Python notebooks can be phases. "
+            "Call the other program from a Python cell."
+        )
+
+    @classmethod
     def from_no_parameters_cell(cls, path: Path) -> NotebookError:
         """No cell bears the tag that papermill and mlopskit read parameters from."""
         return cls(

@@ -89,6 +89,9 @@ def parse_type(spelled: str) -> tuple[str, str, bool, tuple[Any, ...]]:
     if literal := _LITERAL.fullmatch(item):
         item, choices, _ = _choices(literal[1], spelled)
         return kind, item, optional, choices
+    if re.search(r"[\[|]", item):
+        plain = "list[str] or list" if kind == "list" else "dict[str, list] or dict"
+        raise ValueError(f"`{spelled}` says more of its items than is checked; give a plain type, as in {plain}")
     return kind, _known_type(item, spelled), optional, ()
 
 

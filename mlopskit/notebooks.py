@@ -34,6 +34,13 @@ def load_notebook(path: Path) -> dict[str, Any]:
     return notebook
 
 
+def language_of(notebook: Mapping[str, Any]) -> str:
+    """Return the programming language that a notebook says it is written in."""
+    metadata = notebook.get("metadata", {})
+    told = (metadata.get("kernelspec", {}).get("language"), metadata.get("language_info", {}).get("name"))
+    return next(filter(None, told), "python")
+
+
 def source_of(cell: Mapping[str, Any]) -> str:
     """Return a cell's source, which notebooks keep as a string or as a list of lines."""
     source = cell.get("source", "")

@@ -68,11 +68,11 @@ def reveal(reference: str) -> str:
             f"This run was not given that secret; it was given {listing(_handed_over)}. Declare it in the parameters "
             'cell, as in `token: "secret" = "env:TOKEN"`, and call `reveal(token)`.'
         )
-    return look_up(reference, home=_project())
+    return look_up(reference)
 
 
 def _project() -> Path:
-    """Return the project of a notebook that is run by hand, or where there is none the working directory."""
+    """Return the project that this process works in, or where there is none the working directory."""
     from mlopskit.runs import find_project
 
     try:
@@ -81,15 +81,15 @@ def _project() -> Path:
         return Path()
 
 
-def look_up(reference: str, *, home: Path = Path()) -> str:
+def look_up(reference: str, *, home: Path | None = None) -> str:
     """Return what a reference leads to, found from this process; a file without the line end at its end.
 
     Parameters
     ----------
     reference : str
         ``env:NAME`` or ``file:PATH``.
-    home : Path
-        The folder that a relative path starts from, the working directory by default.
+    home : Path, optional
+        The folder that a relative path starts from; by default the project that this process works in.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def look_up(reference: str, *, home: Path = Path()) -> str:
     kind, _, place = reference.partition(":")
     if kind not in {"env", "file"} or not place:
         raise ParameterError("A secret was given as a value. Give a reference, `env:NAME` or `file:PATH`.")
-    value = os.environ.get(place, "") if kind == "env" else _content(place, home)
+    value = os.environ.get(place, "") if kind == "env" else _content(place, home or _project())
     if not value:
         lacks = "is not set or is empty" if kind == "env" else "is empty"
         raise ParameterError(f"The secret {reference} {lacks}. Set it, or refer to another place.")

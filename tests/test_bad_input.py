@@ -85,6 +85,13 @@ def untagged(folder: Path) -> None:
     path.write_text(json.dumps(notebook), encoding="utf-8")
 
 
+def in_r(folder: Path) -> None:
+    path = folder / "notebooks" / "3_model.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["metadata"] = {"language_info": {"name": "R"}}
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+
+
 CONSTANT = pd.DataFrame({"x": [1] * 60, "g": [None] * 60, "y": ["yes", "no"] * 30})
 CASES: dict[str, tuple[Spoil, str]] = {
     "no project file": (lambda folder: (folder / "mlops.toml").unlink(), "No mlops.toml was found"),
@@ -124,6 +131,7 @@ CASES: dict[str, tuple[Spoil, str]] = {
     "duplicate names after a line break": (rows('"a\nb",x,x,y\n1,2,3,yes\n'), "more than once: 'x'"),
     "nothing varies": (rows("x,g,y\n" + "1,,yes\n1,,no\n" * 30), "Every feature is constant or empty ('x', 'g')"),
     "nothing varies, Parquet": (parquet(CONSTANT), "Every feature is constant or empty ('x', 'g')"),
+    "another language": (in_r, "3_model.ipynb is written in R; only Python notebooks can be phases"),
     "no parameters cell": (untagged, "3_model.ipynb has no cell tagged `parameters`"),
     "no notebook": (lambda folder: (folder / "notebooks" / "3_model.ipynb").unlink(), "3_model.ipynb is missing"),
     "torn notebook": (lambda folder: (folder / "notebooks" / "3_model.ipynb").write_text("{"), "not a readable"),

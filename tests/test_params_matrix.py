@@ -188,6 +188,8 @@ def test_value_is_refused_in_a_sentence(name: str, place: str, value: str, sente
         ("n: list = ['a']  # a | b: of", "needs the type of the items"),
         ("n: dict[str, int] = {'a': 'b'}", "holds 'b', which is not a whole number"),
         ("n: dict[int, str] = {}", r"has keys that are not text; write dict\[str, str\]"),
+        ("n: dict[str, list[int]] = {}", r"says more of its items than is checked; give a plain type, as in dict\[str"),
+        ("n: list[int | None] = []", "says more of its items than is checked"),
         ("n: 'int[5]' = 5", "nothing stands in brackets behind int"),
         ("n: int = 3  # 5..1: swapped", r"the range 5\.\.1 of `n` holds nothing"),
         ("n: int = 3  # a..b: words", "the limit `a` in its comment is not a whole number"),

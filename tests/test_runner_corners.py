@@ -147,6 +147,44 @@ def test_module_of_a_folder_on_the_path_counts_as_read(tmp_path: Path, monkeypat
     assert again(home, phases) == ["done"]
 
 
+def test_another_module_of_a_name_on_the_path_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, first, second = (tmp_path / name for name in ("p", "first", "second"))
+    monkeypatch.setattr(tiny, "SERVER", None)
+    phases = tiny.make_project(home, {"a": "from lent_helper import V\nrun.write('v', V)"})
+    for folder in (first, second):
+        folder.mkdir()
+        (folder / "lent_helper.py").write_text(f"V = {folder.name!r}\n")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.syspath_prepend(second)
+        elsewhere.setenv("PYTHONPATH", str(second))
+        assert again(home, phases) == ["done"]
+    monkeypatch.syspath_prepend(first)
+    monkeypatch.setenv("PYTHONPATH", str(first))
+    assert [again(home, phases), again(home, phases)] == [["done"], ["reused"]]
+
+
+def test_module_that_was_looked_for_on_the_path_in_vain_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, lent = tmp_path / "p", tmp_path / "lent"
+    lent.mkdir()
+    monkeypatch.setattr(tiny, "SERVER", None)
+    monkeypatch.syspath_prepend(lent)
+    monkeypatch.setenv("PYTHONPATH", str(lent))
+    body = "try:\n    from lent_helper import V\nexcept ImportError:\n    V = 0\nrun.write('v', V)"
+    phases = tiny.make_project(home, {"a": body})
+    assert [again(home, phases), again(home, phases)] == [["done"], ["reused"]]
+    (lent / "lent_helper.py").write_text("V = 1\n")
+    assert again(home, phases) == ["done"]
+
+
+def test_module_from_elsewhere_that_changes_after_its_import_is_never_reused(tmp_path: Path) -> None:
+    (tmp_path / "lent").mkdir()
+    (tmp_path / "lent/helper.py").write_text("V = 1\n")
+    body = "import sys, time\nsys.path.append('../lent')\nimport helper\ntime.sleep(0.1)\n"
+    phases = tiny.make_project(tmp_path / "p", {"a": f"{body}open(helper.__file__, 'w').write('V = 2')"})
+    entry = tiny.manifest_of(tiny.run(tmp_path / "p", phases, reuse_unchanged=True))["phases"][0]
+    assert entry["reason"] == "will not be reused: ../lent/helper.py was written to while it was being read"
+
+
 @pytest.mark.parametrize(
     ("place", "body"),
     [
@@ -262,6 +300,15 @@ def test_forecast_names_only_what_changed_where_cells_are_empty_or_have_no_ids(t
     assert compare(first, second).code == ()
 
 
+def test_forecast_of_a_notebook_that_was_executed_before_tells_what_changed(tmp_path: Path) -> None:
+    phases = tiny.make_project(tmp_path / "p", {"a": "run.write('v', n)"})
+    first = tiny.run(tmp_path / "p", phases, "a.n=3").folder
+    (tmp_path / "p" / phases[0].notebook).write_bytes((first / "a/notebook.ipynb").read_bytes())
+    second = tiny.run(tmp_path / "p", phases, "a.n=3").folder
+    (told,) = forecast(plan(tmp_path / "p", phases=phases, reuse_unchanged=True, arguments=["a.n=2"]))
+    assert told.why == f"since {second.name}: `n` 3 → 2"
+
+
 def test_forecast_tells_of_a_tag_that_skips_a_cell(tmp_path: Path) -> None:
     phases = tiny.make_project(tmp_path / "p", {"a": "run.write('v', n)"})
     again(tmp_path / "p", phases)
@@ -302,6 +349,8 @@ def test_folder_that_is_a_source_counts_with_what_its_links_lead_to(tmp_path: Pa
     phases = tiny.make_project(home, {"a": body})
     images.mkdir()
     (images / "1.txt").write_text("one")
+    for name in ("here", "up"):  # both lead back, together without end
+        (images / name).symlink_to(images)
     (home / "data").mkdir()
     (home / "data/linked").symlink_to(images)
     again(home, phases)

@@ -279,6 +279,17 @@ def test_python_is_refused_before_a_kernel_starts(
     assert not Path("out.ipynb").exists()
 
 
+def test_a_notebook_in_another_language_is_refused(ours: Path) -> None:
+    import papermill as pm
+
+    made = tiny.notebook([tiny.code('println("a")', name="work")])
+    made["metadata"]["kernelspec"] = {"name": "julia-1.10", "display_name": "Julia", "language": "julia"}
+    Path("in.ipynb").write_text(json.dumps(made), encoding="utf-8")
+    with pytest.raises(NotebookError, match=r"in\.ipynb is written in julia; only Python"):
+        pm.execute_notebook("in.ipynb", "out.ipynb", engine_name="mlopskit", progress_bar=False)
+    assert not Path("out.ipynb").exists()
+
+
 def test_a_notebook_that_takes_no_parameters_runs_and_one_that_is_given_some_does_not(ours: Path) -> None:
     """As papermill has it: somebody else's notebook needs no tag as long as there is nothing to put in."""
     assert execute("print('ran')") == "ran\n"
@@ -335,10 +346,10 @@ def test_a_secret_in_an_artefact_is_refused(ours: Path, monkeypatch: pytest.Monk
 
 def test_large_outputs_go_beside_the_notebook_and_to_the_log_whole(ours: Path) -> None:
     heard = io.StringIO()
-    execute("for _ in range(3):\n    print('x' * 600_000, flush=True)", out="large.ipynb", stdout_file=heard)
-    assert len(Path("large.ipynb").read_text()) < 10_000
-    assert 'href="outputs/large-work-1.txt"' in Path("large.ipynb").read_text().replace('\\"', '"')
-    assert Path("outputs/large-work-1.txt").read_text() == heard.getvalue() == ("x" * 600_000 + "\n") * 3
+    execute("for _ in range(3):\n    print('x' * 600_000, flush=True)", out="größe.ipynb", stdout_file=heard)
+    assert len(Path("größe.ipynb").read_text(encoding="utf-8")) < 10_000
+    assert 'href="outputs/größe-work-1.txt"' in Path("größe.ipynb").read_text(encoding="utf-8").replace('\\"', '"')
+    assert Path("outputs/größe-work-1.txt").read_text() == heard.getvalue() == ("x" * 600_000 + "\n") * 3
 
 
 def test_a_killed_kernel_is_told_as_killed(ours: Path) -> None:

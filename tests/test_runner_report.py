@@ -290,6 +290,26 @@ def test_what_never_ran_is_said_and_not_shown_as_done(failed: Page) -> None:
     assert "did not run" in failed.text
 
 
+def test_each_phase_whose_kernel_died_says_how_and_its_last_cell_is_not_said_to_be_idle(tmp_path: Path) -> None:
+    """A kernel that is killed has often no time to say the number of the cell."""
+    code = {"cell_type": "code", "source": "fill()", "outputs": [], "execution_count": None}
+    cells = [
+        {**code, "id": "begun", "metadata": {"papermill": {"status": "failed"}}},
+        {**code, "id": "waiting", "metadata": {"papermill": {"status": "pending"}}},
+    ]
+    phases = []
+    for name, by in (("one", "SIGKILL"), ("two", "SIGTERM")):
+        error = {"name": "KernelDied", "message": f"The kernel ended by {by}.", "id": "begun"}
+        phases.append({"name": name, "status": "killed", "error": error})
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notebook.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    (tmp_path / "run.json").write_text(json.dumps({"status": "failed", "phases": phases}), encoding="utf-8")
+    parts = Page(render(tmp_path).read_text(encoding="utf-8")).text.split(" Phase ")[-2:]
+    assert ["KernelDied: The kernel ended by SIGKILL." in part for part in parts] == [True, False]
+    assert ["KernelDied: The kernel ended by SIGTERM." in part for part in parts] == [False, True]
+    assert [part.count("did not run") for part in parts] == [1, 1]
+
+
 @pytest.mark.parametrize("lost", ["run.json", "evaluate/summary.json", "evaluate/notebook.ipynb", "scope/project.json"])
 @pytest.mark.parametrize("how", ["absent", "torn"])
 def test_a_missing_or_torn_file_keeps_no_report_from_being_made(tmp_path: Path, lost: str, how: str) -> None:

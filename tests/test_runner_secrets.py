@@ -114,6 +114,7 @@ def test_a_file_is_looked_for_in_the_project_wherever_one_stands(
     for place in (project, project / "notebooks"):
         monkeypatch.chdir(place)
         assert reveal("file:key") == "from a file"
+        assert look_up("file:key") == "from a file"  # as `papermill --engine mlopskit` does
         _, found = resolve(declared, table={}, arguments=[], executed={"one"}, project=project)
         assert found["one"][0].value == "from a file"
 

@@ -66,6 +66,38 @@ def test_a_large_picture_and_a_large_error_go_to_files(project: Path) -> None:
     assert [item["output_type"] for item in outputs(phase)] == ["display_data", "error"]
 
 
+@pytest.mark.notebooks
+def test_an_output_widget_captures_more_than_fits_and_does_not_stop_the_cell(project: Path) -> None:
+    """papermill waits for ever: answering the widget hides from it that the reply has come."""
+    body = (
+        "import ipywidgets\nwith ipywidgets.Output():\n    for _ in range(5):\n        print('x' * 400_000, flush=True)"
+    )
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": body}), limit=60)
+    phase = outcome.folder / "one"
+    assert tiny.manifest_of(outcome)["phases"][0]["status"] == "done"
+    assert (phase / "outputs" / "work-1.txt").read_text() == ("x" * 400_000 + "\n") * 5
+    made = json.loads((phase / "notebook.ipynb").read_text(encoding="utf-8"))["metadata"]["widgets"]
+    states = [item["state"] for item in next(iter(made.values()))["state"].values()]
+    [held] = [state["outputs"] for state in states if "outputs" in state]
+    assert [item["output_type"] for item in held] == ["stream", "display_data"]
+    assert len(held[0]["text"]) < 3_000
+    assert "2,000,005 characters" in held[1]["data"]["text/plain"]
+
+
+@pytest.mark.notebooks
+def test_only_files_that_the_notebook_leads_to_are_kept(project: Path) -> None:
+    body = (
+        "from IPython.display import HTML, clear_output, display\n"
+        "for i in range(3):\n    clear_output(wait=True)\n    print(str(i) * 1_100_000)\n"
+        "shown = display(HTML('a' * 1_100_000), display_id=True)\nshown.update(HTML('b' * 1_100_000))"
+    )
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": body}))
+    files = sorted((outcome.folder / "one" / "outputs").iterdir())
+    assert [file.read_text()[:1] for file in files] == ["2", "b"]
+    told = json.dumps(outputs(outcome.folder / "one"))
+    assert all(f"outputs/{file.name}" in told for file in files)
+
+
 def test_pieces_of_a_stream_are_joined_in_the_notebook(project: Path) -> None:
     body = "import sys\nfor i in range(3):\n    print(i, flush=True)\nprint('e', file=sys.stderr, flush=True)\nprint(3)"
     outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": body}))
@@ -106,3 +138,12 @@ def test_a_binary_output_is_written_as_such(tmp_path: Path) -> None:
     shown = spill.bundle({"image/png": base64.b64encode(data).decode(), "text/plain": "<Figure & co>"})
     assert (tmp_path / "outputs" / "plot-1.png").read_bytes() == data
     assert "&lt;Figure &amp; co&gt;" in shown["text/html"]
+    table = spill.bundle({"text/html": "<b>table</b>", "application/json": ["x" * 3000]})
+    assert table["text/html"].startswith("<b>table</b><p>The output has")
+
+
+def test_what_is_called_a_picture_and_is_none_is_kept_as_text(tmp_path: Path) -> None:
+    spill = Spill(tmp_path, Redactor(), limit=100)
+    spill.begin("plot")
+    assert "outputs/plot-1.txt" in spill.bundle({"image/png": "x" * 5001})["text/plain"]
+    assert (tmp_path / "outputs" / "plot-1.txt").read_text() == "x" * 5001

@@ -117,7 +117,13 @@ def test_thread_limits_of_the_environment_hold(
     assert {threads for _, threads in artefact(outcome, "one", "state")["threads"]} == {1}
 
 
-@pytest.mark.parametrize("setting", ['os.environ["OMP_NUM_THREADS"] = "1"', 'os.environ.update(OMP_NUM_THREADS="1")'])
+@pytest.mark.parametrize("cell", ["load_dotenv()", "%dotenv", "%env A=1", "os.environ |= {}", "os.environ['A'] = ''"])
+def test_cell_that_sets_variables_before_imports_is_known(cell: str) -> None:
+    assert importing.sets_environment([cell, "import numpy"])
+    assert not importing.sets_environment(["import numpy", cell])
+
+
+@pytest.mark.parametrize("setting", ['os.environ["OMP_NUM_THREADS"] = "1"', 'os.environ |= {"OMP_NUM_THREADS": "1"}'])
 def test_thread_limits_that_a_cell_sets_before_its_imports_hold(
     project: Path, server: warm.ForkServer, monkeypatch: pytest.MonkeyPatch, setting: str
 ) -> None:

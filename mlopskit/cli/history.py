@@ -162,13 +162,17 @@ def _as_it_goes(said: dict[str, Any]) -> dict[str, Any]:
     return {**said, "phases": entries}
 
 
+def _artefacts(n: int) -> str:
+    return f"{n} artefact{'' if n == 1 else 's'}"
+
+
 def _sections(said: dict[str, Any]) -> list[tuple[str, list[str]]]:
     phases = [
         [
             words.safe(item["name"]),
             words.status(item["status"]),
             words.seconds(item["seconds"]),
-            words.error_line(item["error"]) or words.safe(item.get("reason") or f"{len(item['writes'])} artefacts"),
+            words.error_line(item["error"]) or words.safe(item.get("reason") or _artefacts(len(item["writes"]))),
         ]
         for item in said["phases"]
     ]

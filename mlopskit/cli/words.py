@@ -131,5 +131,5 @@ def error_line(error: Mapping[str, Any] | None) -> str:
     place = f"cell {error['cell']}" if error.get("cell") else ""
     if error.get("heading"):
         place += f" ({safe(error['heading'])})"
-    said = f"{safe(error['name'])}: {safe(error['message'])}"
+    said = ": ".join(filter(None, map(safe, (error["name"], error["message"]))))
     return f"{place}: {said}" if place else said

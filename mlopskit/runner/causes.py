@@ -20,7 +20,7 @@ SEED = "seed"
 _FINGERPRINT = {
     "fingerprint.project": ("code", "the project's own modules changed"),
     "fingerprint.package": ("environment", "mlopskit's own modules changed"),
-    "fingerprint.installed": ("environment", "the set of installed distributions changed"),
+    "fingerprint.installed": ("environment", "what is installed, or which modules are on the path, changed"),
 }
 """What the manifest keeps as a hash only, in words; the interpreter stands there in clear as well."""
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import zmq
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
@@ -107,7 +108,14 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
             self.held.clear()
         elif kind == "status" and content["execution_state"] == "idle":
             self._release(msg, cell, cell_index)
-        return super().process_message(msg, cell, cell_index)
+        shown = super().process_message(msg, cell, cell_index)
+        self._notice_reply()
+        return shown
+
+    def _notice_reply(self) -> None:
+        """Look whether the reply of the cell has come: answering an `Output` widget hides its coming from asyncio."""
+        if self.comm_objects:
+            self.kc.shell_channel.socket.get(zmq.EVENTS)
 
     def _stream(self, msg: dict[str, Any], cell: Any, cell_index: int, *, last: bool = False) -> Any:
         """Put a piece of a stream where it belongs: behind the piece before, or into the file of this stream."""
@@ -116,17 +124,24 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # the base class i
         text, spilling = self.spill.stream(name, msg["content"]["text"], last=last)
         begins = spilling is not None and spilling.link is None
         if begins:
-            shorten(cell.outputs, name)
+            shorten(self._outputs(msg, cell), name)
         shown = self._show(name, text, msg, cell, cell_index) if text else None
         if begins:
             content = {"data": self.spill.link(spilling), "metadata": {}, "transient": {}}
             link = {**msg, "msg_type": "display_data", "header": {**msg["header"], "msg_type": "display_data"}}
-            spilling.link = super().process_message({**link, "content": content}, cell, cell_index)
+            super().process_message({**link, "content": content}, cell, cell_index)
+            spilling.link = self._outputs(msg, cell)[-1]
         return shown
+
+    def _outputs(self, msg: dict[str, Any], cell: Any) -> list[Any]:
+        """Return where what a cell shows goes: into the cell, or into the `Output` widget that captures it."""
+        captured = self.output_hook_stack[msg["parent_header"].get("msg_id")]
+        outputs: list[Any] = captured[-1].outputs if captured else cell.outputs
+        return outputs
 
     def _show(self, name: str, text: str, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         """Put text into the notebook, behind the output before where that is of the same stream."""
-        if self._follows(cell, name) and not self.output_hook_stack[msg["parent_header"].get("msg_id")]:
+        if self._outputs(msg, cell) is cell.outputs and self._follows(cell, name):
             cell.outputs[-1]["text"] += text
             self.nb_man.autosave_cell()
             return None
@@ -206,6 +221,7 @@ def execute(
         raise said from error
     finally:
         record.cleanup_pbar()
+        spill.sweep(record.nb)
         if setting.admitted():
             record.notebook_complete()
     return record.nb

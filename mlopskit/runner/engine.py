@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlopskit.errors import NotebookError, ParameterError, RunError
-from mlopskit.notebooks import source_of, tagged
+from mlopskit.notebooks import language_of, source_of, tagged
 from mlopskit.params import TAG, Parameter, check_overrides, read_parameters
 from mlopskit.secrets import Secret, look_up
 from mlopskit.values import Text
@@ -130,6 +130,8 @@ def settle_parameters(nb: Any, *, typed: Mapping[str, Text]) -> list[Secret]:
 def _declared(nb: Any, given: Mapping[str, Any]) -> list[Parameter]:
     path = nb.metadata.papermill.get("input_path")
     name = Path(path).name if isinstance(path, str) else "The notebook"
+    if (language := language_of(nb)) != "python":
+        raise NotebookError.from_language(name, language)
     cells = list(tagged(nb, TAG))
     if len(cells) > 1:
         raise NotebookError(f"{name} has {len(cells)} cells tagged `{TAG}`; keep the tag on the first code cell only.")

@@ -18,7 +18,7 @@ from typing import Any
 from mlopskit.notebooks import code_cells, source_of
 from mlopskit.runner.installed import scan
 from mlopskit.runner.surroundings import HASH_SEED
-from mlopskit.runs.modules import project_modules
+from mlopskit.runs.modules import modules_on_path, project_modules
 from mlopskit.share import share
 
 _PACKAGE = Path(__file__).parents[1]
@@ -36,7 +36,8 @@ class Fingerprint:
     python : str
         Implementation, version and platform of the interpreter.
     installed : str
-        Names and versions of all installed distributions, and the files that change the path.
+        Names and versions of all installed distributions, the files that change the path, and which modules there
+        are on it besides.
     package : str
         Modules and data of mlopskit itself.
     project : str
@@ -51,9 +52,10 @@ class Fingerprint:
 
 def fingerprint(project: Path) -> Fingerprint:
     """Take the fingerprint of interpreter, distributions, package and project as they are now."""
+    path = _path(project)
     return Fingerprint(
         python=f"{sys.implementation.name} {sys.version} {sys.platform} {HASH_SEED}",
-        installed=_hash(scan(_path(project)).entries),
+        installed=_hash([*scan(path).entries, *modules_on_path(path, project)]),
         package=_hash_files(_package_files(), _PACKAGE.parent),
         project=_hash_files(project_modules(project), project),
     )

@@ -21,7 +21,7 @@ from mlopskit.runner.planning import Plan
 from mlopskit.runs import LOOKS, is_finished, read_trace, written
 
 _PARTS = {
-    "installed": "an installed distribution changed",
+    "installed": "an installed distribution, or which modules are on the path, changed",
     "package": "mlopskit itself changed",
     "project": "a module of the project changed",
 }
@@ -182,20 +182,21 @@ def _cells(plan: Plan, phase: Phase, folder: Path) -> Iterator[str]:
         return
     have_ids = all("id" in cell for cell in current["cells"])  # a notebook of before 4.5 got others in each run
     old, new = _code(executed, by_id=have_ids), _code(current, by_id=have_ids)
-    for number, (index, cell) in enumerate(zip(code_cells(current), new, strict=True), start=1):
-        if old.get(cell) != new[cell]:
+    for name, (index, code) in new.items():
+        if name not in old or old[name][1] != code:
+            number = code_cells(current).index(index) + 1
             yield f"code cell {number} ({heading_above(current, index) or 'no heading'}) changed"
-    if [cell for cell in old if cell in new] != [cell for cell in new if cell in old]:
+    if [name for name in old if name in new] != [name for name in new if name in old]:
         yield "the code cells are in another order"
     if gone := len(old.keys() - new.keys()):
         yield f"{gone} code {'cells were' if gone > 1 else 'cell was'} removed"
 
 
-def _code(notebook: Mapping[str, Any], *, by_id: bool) -> dict[Any, list[str]]:
-    """Return what counts of the code cells, by ids or else by places, without the one that papermill put in."""
-    cells = [notebook["cells"][index] for index in code_cells(notebook)]
-    own = [cell for cell in cells if cell.get("id") != "injected-parameters"]
-    return {cell["id"] if by_id else place: code_of(cell) for place, cell in enumerate(own)}
+def _code(notebook: Mapping[str, Any], *, by_id: bool) -> dict[Any, tuple[int, list[str]]]:
+    """Return index and what counts of the code cells, by ids or else by places, without what papermill put in."""
+    cells = [(index, notebook["cells"][index]) for index in code_cells(notebook)]
+    own = [(index, cell) for index, cell in cells if cell.get("id") != "injected-parameters"]
+    return {cell["id"] if by_id else place: (index, code_of(cell)) for place, (index, cell) in enumerate(own)}
 
 
 def _environment(said: Mapping[str, Any], project: Path) -> Iterator[str]:

@@ -195,7 +195,7 @@ def _reseed() -> None:
 def _limit_threads() -> None:
     """Apply the child's thread limits: libraries read those variables only when they are loaded, which was long ago."""
     limits = {api: int(os.environ[name]) for name, api in _THREADS.items() if os.environ.get(name, "").isdigit()}
-    if limits and "threadpoolctl" in sys.modules:
+    if limits and "numpy" in sys.modules:
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(limits)

@@ -14,7 +14,7 @@ from typing import Any
 
 from mlopskit import __version__
 from mlopskit.errors import MlopskitError
-from mlopskit.notebooks import code_cells, load_notebook, source_of, tagged
+from mlopskit.notebooks import code_cells, language_of, load_notebook, source_of, tagged
 from mlopskit.params import TAG, notebook_parameters
 from mlopskit.runner.overrides import combine, declarations
 from mlopskit.runner.phases import PHASES, Phase, require_notebooks
@@ -64,8 +64,7 @@ def _form(project: Path, phase: Phase) -> Iterator[Finding]:
     notebook = load_notebook(path)
     names = {parameter.name for parameter in notebook_parameters(path)}
     place = phase.notebook
-    language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
-    if language != "python":
+    if (language := language_of(notebook)) != "python":
         yield "issue", place, f"it is written in {language}; only Python notebooks can be phases"
     yield from (("issue", place, text) for text in _parameter_order(notebook, names))
     code = "\n".join(source_of(notebook["cells"][index]) for index in code_cells(notebook))

@@ -40,7 +40,9 @@ _ROOMS = frozenset({"data", "model", "evaluate", "deploy", "monitor"})
 """The parts of the package that use these: where no notebook calls one, no kernel waits for them."""
 
 _SETS = re.compile(
-    r"environ\s*\[.+?\]\s*=(?!=)|environ\.(?:update|setdefault)\(|\bputenv\(|^\s*%(?:set_)?env\s+\w+[ =]", re.MULTILINE
+    r"environ\s*(?:\[.+?\]\s*=(?!=)|\|=|\.(?:update|setdefault)\()|\b(?:putenv|load_dotenv)\("
+    r"|^\s*%(?:dotenv\b|(?:set_)?env\s+\w+[ =])",
+    re.MULTILINE,
 )
 """How a cell sets environment variables."""
 

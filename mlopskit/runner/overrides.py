@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlopskit.errors import MlopskitError, ParameterError, UsageError, listing, nearest
+from mlopskit.errors import MlopskitError, NotebookError, ParameterError, UsageError, listing, nearest
+from mlopskit.notebooks import language_of, load_notebook
 from mlopskit.params import Parameter, check_overrides, notebook_parameters, recorded
 from mlopskit.runner.phases import Phase
 from mlopskit.secrets import Secret, look_up
@@ -60,13 +61,16 @@ def declarations(
     Raises
     ------
     MlopskitError
-        When a notebook is missing or has not the form; all problems at once.
+        When a notebook is missing, has not the form or is not in Python; all problems at once.
     """
     found: dict[str, list[Parameter]] = {}
     problems: list[MlopskitError] = []
     for phase in phases:
+        path = phase.path(project)
         try:
-            found[phase.name] = notebook_parameters(phase.path(project))
+            found[phase.name] = notebook_parameters(path)
+            if (language := language_of(load_notebook(path))) != "python":
+                problems.append(NotebookError.from_language(path.name, language))
         except MlopskitError as error:
             problems.append(error)
     if not problems:

@@ -12,6 +12,7 @@ import html
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ class Spill:
     def __init__(self, folder: Path | None, redactor: Redactor, *, limit: int = LIMIT) -> None:
         self._folder, self._redactor, self._limit = folder, redactor, limit
         self._cell, self._files = "cell", 0
+        self._made: set[Path] = set()
         self._streams: dict[str, _Stream] = {}
 
     def begin(self, cell: str) -> None:
@@ -130,8 +132,8 @@ class Spill:
         if self._folder is None or sum(sizes.values()) <= self._limit:
             return data
         files = [(self._write(mime, data[mime]), size) for mime, size in sizes.items() if size > _HEAD]
-        said = _as_text(data.get("text/plain", ""))
-        return _links(files, said if len(said) <= _HEAD else "")
+        short = {mime: _as_text(data[mime]) for mime, size in sizes.items() if size <= _HEAD}
+        return _links(files, short.get("text/plain", ""), short.get("text/html", ""))
 
     def error(self, content: dict[str, Any]) -> dict[str, Any]:
         """Return an error redacted and, when it is too large, with its traceback in a file."""
@@ -144,13 +146,24 @@ class Spill:
         shown = [lines[:_HEAD], "…", lines[-_HEAD:], _sentence(file, len(lines))]
         return {**content, "evalue": content.get("evalue", "")[:_HEAD] + " …", "traceback": shown}
 
+    def sweep(self, notebook: Any) -> None:
+        """Remove the files that the notebook leads to no more: a cell showed something else in their place."""
+        told = json.dumps(notebook, ensure_ascii=False) if self._made else ""
+        for file in self._made:
+            if f"{FOLDER}/{file.name}" not in told:
+                file.unlink(missing_ok=True)
+
     def _write(self, mime: str, content: Any) -> Path:
-        extension = _EXTENSIONS.get(mime) or ("json" if mime.endswith("json") else "txt")
-        file, text = self._new_file(extension), _as_text(content)
+        extension, text = _EXTENSIONS.get(mime) or ("json" if mime.endswith("json") else "txt"), _as_text(content)
         if extension in _BINARY:
-            file.write_bytes(base64.b64decode(text))
-        else:
-            _append(file, text)
+            with suppress(ValueError):  # a notebook may call a picture what is none: it is kept as the text that it is
+                data = base64.b64decode(text)
+                file = self._new_file(extension)
+                file.write_bytes(data)
+                return file
+            extension = "txt"
+        file = self._new_file(extension)
+        _append(file, text)
         return file
 
     def _new_file(self, extension: str) -> Path:
@@ -159,6 +172,7 @@ class Spill:
         file = self._folder / FOLDER / f"{self._cell}-{self._files}.{extension}"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.unlink(missing_ok=True)  # of an earlier attempt
+        self._made.add(file)
         return file
 
 
@@ -210,11 +224,13 @@ def _sentence(file: Path, size: int) -> str:
     return f"The output has {size:,} characters; all of it is in {FOLDER}/{file.name}"
 
 
-def _links(files: list[tuple[Path, int]], said: str) -> dict[str, str]:
+def _links(files: list[tuple[Path, int]], said: str, shown: str = "") -> dict[str, str]:
+    """Return the links, below what the output is in short: `said` as text, `shown` as HTML."""
     plain = "\n".join([*([said] if said else []), *(_sentence(file, size) for file, size in files)])
     linked = "".join(
         f'<p>The output has {size:,} characters; all of it is in <a href="{FOLDER}/{file.name}">'
         f"{FOLDER}/{html.escape(file.name)}</a></p>"
         for file, size in files
     )
-    return {"text/plain": plain, "text/html": (f"<pre>{html.escape(said)}</pre>" if said else "") + linked}
+    above = shown or (f"<pre>{html.escape(said)}</pre>" if said else "")
+    return {"text/plain": plain, "text/html": above + linked}

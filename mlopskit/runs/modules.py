@@ -1,20 +1,23 @@
 """Modules that a phase computes with: those of the project are part of every phase's key, others of who imported them.
 
-What is installed counts by its version, which is part of the key as well. All else that a phase imported, be it from a
-folder that a cell put on the path, behind a link or through an import hook, it has read like any other file.
+What is installed counts by its version, which is part of the key as well, as is which modules there are on the path.
+All else that a phase imported, be it from a folder that a cell put on the path, behind a link or through an import
+hook, it has read like any other file.
 """
 
 from __future__ import annotations
 
 import os
+import pkgutil
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[1]
 _LEFT_OUT = {"runs", "node_modules", "__pycache__", "tests", "docs"}
-_STANDARD = tuple(f"{place}{os.sep}" for place in (Path(os.__file__).parent, sysconfig.get_path("platstdlib")))
+_PLACES = (Path(os.__file__).parent, sysconfig.get_path("platstdlib"), Path(sys.base_prefix, "DLLs"))
+_STANDARD = tuple(f"{place}{os.sep}" for place in _PLACES)
 _SITES = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 
 
@@ -43,7 +46,25 @@ def foreign_modules(project: Path) -> list[str]:
     found = {os.path.normpath(file) for file in files if isinstance(file, str) and not is_installed(file)}
     found = {file for file in found if not file.startswith(f"{_PACKAGE}{os.sep}") and Path(file).is_file()}
     known = {str(path) for path in project_modules(project)} if found else set()
-    return sorted(os.path.relpath(file, project) for file in found - known)
+    return sorted(_seen_from(project, file) for file in found - known)
+
+
+def modules_on_path(path: Iterable[str], project: Path) -> Iterator[str]:
+    """Say of each folder of a path that is not installed which modules an import would find there, not what they are.
+
+    So it counts where a phase would now find another module of a name, or one that it looked for in vain.
+    """
+    for entry in path:
+        if Path(entry).exists() and not is_installed(f"{entry}{os.sep}"):
+            yield ascii([_seen_from(project, entry), *(module.name for module in pkgutil.iter_modules([entry]))])
+
+
+def _seen_from(project: Path, path: str) -> str:
+    """Return a path relative to the project, or as it is where that is on another drive."""
+    try:
+        return os.path.relpath(path, project)
+    except ValueError:
+        return path
 
 
 def _can_be_imported(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -60,6 +61,7 @@ class Run:
     def __init__(self, project: Path, folder: Path, phase: str, *, base: Path | None = None) -> None:
         self.project, self.folder, self.phase, self.base = project, folder, phase, base
         self._seen: dict[str, str] = {}
+        self._began = time.time()
         self._opened: dict[str, tuple[Path, list[tuple[str, int, int]] | None]] = {}
         self._loader = Loader(self)
 
@@ -212,9 +214,10 @@ class Run:
         place = self.project / path
         full = place.resolve()
         name = name or str(place.relative_to(self.project) if place.is_relative_to(self.project) else place)
-        self._opened.setdefault(name, (full, _state_of(full)))  # as it was when first opened
+        state = _state_of(full)
+        self._opened.setdefault(name, (full, state))  # as it was when first opened
         try:
-            record = Record("source", name, artefacts.sha256(full), "", artefacts.size(full))
+            record = Record("source", name, artefacts.sha256(full), "", sum(size for _, size, _ in state or ()))
         except OSError as error:
             self._append(Record("missing", name))
             raise RunError(
@@ -248,10 +251,11 @@ class Run:
     def finish(self) -> Artefacts:
         """Mark the phase as run to its end and list what it wrote; a source that changed meanwhile is recorded.
 
-        So are modules that it imported and that are no part of its key.
+        So are modules that it imported and that are no part of its key, and one of these that changed since it began.
         """
         for module in foreign_modules(self.project):
-            self.source_file(module)
+            if self.source_file(module).stat().st_mtime > self._began:
+                self._append(Record("changed", module))
         for name, (path, before) in self._opened.items():
             if _state_of(path) != before:
                 self._append(Record("changed", name))
@@ -339,6 +343,7 @@ class Run:
 
 def _state_of(path: Path) -> list[tuple[str, int, int]] | None:
     try:
-        return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in artefacts.files_of(path)]
+        states = [(str(file), file.stat()) for file in artefacts.files_of(path)]
     except OSError:
         return None
+    return [(file, state.st_size, state.st_mtime_ns) for file, state in states]

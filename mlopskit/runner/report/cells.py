@@ -115,10 +115,17 @@ def _code(cell: Mapping[str, Any], source: str, linked: Links, *, name: str, hea
         heading=heading,
         writes=linked.writes,
         reads=linked.reads,
-        ran=cell.get("execution_count") is not None or bool(outputs),
+        ran=_began(cell) or cell.get("execution_count") is not None or bool(outputs),
         failed=any(item.get("output_type") == "error" for item in outputs),
         volatile="volatile" in tags,
     )
+
+
+def _began(cell: Mapping[str, Any]) -> bool:
+    """Tell whether the runner had begun the cell: a kernel that was killed may not have said its number."""
+    metadata = cell.get("metadata")
+    record = metadata.get("papermill") if isinstance(metadata, dict) else None
+    return isinstance(record, dict) and record.get("status") in {"running", "completed", "failed"}
 
 
 def failed_block(made: Sequence[Block]) -> Block | None:
