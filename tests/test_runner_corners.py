@@ -209,6 +209,19 @@ def test_module_that_is_in_no_key_counts_as_read(tmp_path: Path, place: str, bod
     assert again(home, phases) == ["done", "reused"]
 
 
+def test_what_the_caller_added_to_its_own_path_is_no_part_of_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No kernel searches it."""
+    before = fingerprint(tmp_path)
+    added = tmp_path / ".added"
+    added.mkdir()
+    (added / "helper.py").touch()
+    monkeypatch.syspath_prepend(added)
+    monkeypatch.syspath_prepend(tmp_path)  # what stands first may be where the caller lies
+    assert fingerprint(tmp_path) == before
+
+
 def test_what_is_installed_counts_wherever_the_caller_was_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

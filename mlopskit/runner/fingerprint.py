@@ -52,10 +52,9 @@ class Fingerprint:
 
 def fingerprint(project: Path) -> Fingerprint:
     """Take the fingerprint of interpreter, distributions, package and project as they are now."""
-    path = _path(project)
     return Fingerprint(
         python=f"{sys.implementation.name} {sys.version} {sys.platform} {HASH_SEED}",
-        installed=_hash([*scan(path).entries, *modules_on_path(path, project)]),
+        installed=_hash([*scan(_path(project)).entries, *modules_on_path(_searched_first(project), project)]),
         package=_hash_files(_package_files(), _PACKAGE.parent),
         project=_hash_files(project_modules(project), project),
     )
@@ -77,6 +76,12 @@ def _path(project: Path) -> list[str]:
     first, *others = sys.path
     callers = {"", str(Path.cwd()), os.path.dirname(os.path.realpath(sys.argv[0]))}  # noqa: PTH120
     return list(dict.fromkeys([str(project), *([] if first in callers else [first]), *filter(None, others)]))
+
+
+def _searched_first(project: Path) -> list[str]:
+    """Return the folders that kernels search before what is installed; what the caller added to its own path is not."""
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return list(dict.fromkeys(os.path.normpath(project / entry) for entry in ("", *named)))
 
 
 def _package_files() -> Iterator[Path]:
