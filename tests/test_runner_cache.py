@@ -112,7 +112,7 @@ def test_installed_distribution_is_part_of_the_key(
     lay: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     phases, place = lay(), tmp_path_factory.mktemp("site")
-    monkeypatch.syspath_prepend(str(place))
+    monkeypatch.setenv("PYTHONPATH", str(place))
     again(phases, tmp_path)
     (place / "something-1.0.dist-info").mkdir()
     assert standing(tmp_path, phases) is None
@@ -136,7 +136,7 @@ def test_every_module_of_the_package_that_computes_is_part_of_the_key(
         (package / name).mkdir(parents=True)
     module = sys.modules["mlopskit.runner.fingerprint"]
     monkeypatch.setattr(module, "_PACKAGE", package)
-    monkeypatch.setattr(module, "_NOT_COMPUTING", (package / "cli",))
+    monkeypatch.setattr(module, "_NOT_COMPUTING", {str(package / "cli")})
     before = fingerprint(tmp_path)
     (package / file).write_text("VALUE = 1", encoding="utf-8")
     assert (fingerprint(tmp_path).package != before.package) == counts

@@ -217,9 +217,34 @@ def test_what_the_caller_added_to_its_own_path_is_no_part_of_the_key(
     added = tmp_path / ".added"
     added.mkdir()
     (added / "helper.py").touch()
+    (added / "something-1.0.dist-info").mkdir()
     monkeypatch.syspath_prepend(added)
     monkeypatch.syspath_prepend(tmp_path)  # what stands first may be where the caller lies
     assert fingerprint(tmp_path) == before
+
+
+@pytest.mark.parametrize("new", ["something-1.0.dist-info", "helper.py", "more.pth"])
+def test_a_folder_that_a_file_beside_the_distributions_puts_on_the_path_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: str
+) -> None:
+    installed, editable, project = (tmp_path / name for name in ("site-packages", "editable", "p"))
+    for folder in (installed, editable, project):
+        folder.mkdir()
+    monkeypatch.setattr("site.getsitepackages", lambda: [str(installed)])
+    (installed / "editable.pth").write_text(f"# of a checkout\nimport sys\n{editable}\n", encoding="utf-8")
+    before = fingerprint(project)
+    assert before == fingerprint(project)
+    if new.endswith("-info"):
+        (editable / new).mkdir()
+    else:
+        (installed if new.endswith(".pth") else editable).joinpath(new).touch()
+    assert fingerprint(project).installed != before.installed
+
+
+def test_dead_links_that_editors_leave_beside_modules_do_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/.#helper.py").symlink_to("me@here.1234")
+    assert fingerprint(tmp_path) == fingerprint(tmp_path)
 
 
 def test_what_is_installed_counts_wherever_the_caller_was_started(
@@ -298,15 +323,20 @@ def test_forecast_says_why_it_cannot_be_reused(tmp_path: Path, body: str, words:
     assert words in told.why
 
 
-def test_forecast_names_only_what_changed_where_cells_are_empty_or_have_no_ids(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:(Cell is missing an id|Non-unique cell id)")
+def test_forecast_and_comparison_name_only_what_changed_where_cells_are_empty_or_lack_ids_of_their_own(
+    tmp_path: Path,
+) -> None:
     made = tiny.phase_notebook("run.write('v', n)", phase="a")
     made["cells"].append(tiny.code("", name="empty"))
     before_ids = {**made, "nbformat_minor": 4, "cells": [{**cell} for cell in made["cells"]]}
     for cell in before_ids["cells"]:
         del cell["id"]
-    phases = tiny.make_project(tmp_path / "p", {"a": made, "b": before_ids})
+    shared = {**made, "cells": [{**cell, "id": cell["id"][:1]} for cell in made["cells"]]}
+    missing = {**made, "cells": before_ids["cells"]}
+    phases = tiny.make_project(tmp_path / "p", {"a": made, "b": before_ids, "c": shared, "d": missing})
     first = tiny.run(tmp_path / "p", phases).folder
-    arguments = ["a.n=2", "b.n=2"]
+    arguments = [f"{phase}.n=2" for phase in "abcd"]
     told = forecast(plan(tmp_path / "p", phases=phases, reuse_unchanged=True, arguments=arguments))
     assert {item.why for item in told} == {f"since {first.name}: `n` 1 → 2"}
     second = tiny.run(tmp_path / "p", phases, *arguments).folder

@@ -156,7 +156,7 @@ def test_where_forking_is_not_safe_no_server_starts(platform: str, monkeypatch: 
 
     monkeypatch.setattr(sys, "platform", platform)
     assert is_cold(option=False)
-    with run._server() as server:
+    with run._server(Path()) as server:
         assert server is None
 
 

@@ -126,11 +126,19 @@ def test_several_kernels_may_be_asked_for_at_once_and_the_first_that_can_is_fork
 
 def test_a_statement_that_comes_later_is_executed_once() -> None:
     from mlopskit.runner.forkserver import Preload
+    from mlopskit.runner.standin import StandIn
+
+    class NoOne(StandIn):  # this process keeps its own streams
+        def __init__(self) -> None:
+            """Take no place."""
+
+        def noticed(self) -> str:
+            return ""
 
     preload = Preload(["import json"])
     preload.add(["import json", "import socket", "import socket"])
     assert list(preload.left) == ["import json", "import socket"]
-    preload.step()
+    preload.step(NoOne())
     preload.add(["import json"])
     assert preload.has_done(["import json"])
     assert not preload.has_done(["import socket"])

@@ -42,7 +42,8 @@ def _until_unread(show: Callable[[Event], None]) -> Callable[[Event], None]:
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.EIO):  # a closed pipe, a closed terminal
                 raise
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  a device
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
     return tell
 
@@ -106,6 +107,7 @@ class Plain:
         self.quiet = quiet
         self.place: dict[str, str] = {}
         self.running: dict[str, Running] = {}
+        self.remarks: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         """Take an event; kinds that need no line are passed over."""
@@ -164,8 +166,9 @@ class Plain:
             self.say(f"       {words.error_line(event['error'])}")
 
     def on_note(self, event: Event) -> None:
-        """Pass a remark on."""
-        if not self.quiet:
+        """Pass a remark on, once."""
+        if not self.quiet and event["text"] not in self.remarks:
+            self.remarks.add(event["text"])
             self.say(f"  {words.safe(event['text'])}")
 
     def on_stands(self, event: Event) -> None:

@@ -104,7 +104,7 @@ def run(
     folder = project_folder(project)
     with ExitStack() as stack:
         stack.enter_context(gathered())
-        server = None if cold or explain else stack.enter_context(_server())
+        server = None if cold or explain else stack.enter_context(_server(folder))
         # Imported here, while the server already imports for the kernels.
         from mlopskit.cli.progress import listener
         from mlopskit.runner import Choice, plan
@@ -128,11 +128,11 @@ def run(
         return _execute(plans, listener(quiet=quiet, as_json=as_json), server, Output(as_json, quiet))
 
 
-def _server() -> AbstractContextManager[ForkServer | None]:
+def _server(project: Path) -> AbstractContextManager[ForkServer | None]:
     """Start the server that kernels are forked from, if there can be one; it imports while the project is checked."""
     from mlopskit.runner import importing, warm
 
-    return warm.ForkServer(importing.kernel_statements()) if warm.is_supported() else nullcontext()
+    return warm.ForkServer(importing.kernel_statements(), project) if warm.is_supported() else nullcontext()
 
 
 def _execute(plans: Sequence[Plan], tell: Listener, server: ForkServer | None, output: Output) -> int:

@@ -24,6 +24,8 @@ from papermill.iorw import LocalHandler, papermill_io
 from traitlets import Any as AnyTrait
 from traitlets import Dict
 
+from mlopskit.errors import NotebookError
+from mlopskit.notebooks import load_notebook
 from mlopskit.params import portable
 from mlopskit.runner.kernels import Setting, start, tidy
 from mlopskit.runner.record import Record
@@ -31,6 +33,9 @@ from mlopskit.runner.redaction import Redactor
 from mlopskit.runner.spill import Spill, shorten
 
 _RECORDED = ("output_path", "progress_bar", "log_output", "autosave_cell_every")
+_PUT_IN = "injected-parameters"
+"""Tag, and here also id, of the cell in which papermill writes parameters."""
+
 _FIRST_WITH_IDS = 5
 """The minor version of format 4 in which cells got ids."""
 
@@ -244,15 +249,31 @@ def _prepare(nb: Any, setting: Setting) -> None:
     """Tidy what papermill put in: valid JSON, cell ids that are the same in each run, no paths of this machine."""
     metadata = nb.metadata.papermill
     metadata["parameters"] = portable(dict(metadata.get("parameters", {})))
+    own = [cell for cell in nb.cells if not _is_put_in(cell)]
+    written = _ids_in_file(metadata.get("input_path"))
+    if len(written) != len(own):
+        had_ids = nb.metadata.get("orig_nbformat_minor", _FIRST_WITH_IDS) >= _FIRST_WITH_IDS
+        written = [cell["id"] if had_ids else None for cell in own]
     metadata.update(setting.labels)
-    had_ids = nb.metadata.get("orig_nbformat_minor", _FIRST_WITH_IDS) >= _FIRST_WITH_IDS
     number: Counter[str] = Counter()
-    for cell in nb.cells:
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell["id"] = "injected-parameters"
-        elif not had_ids:  # those that it has now were drawn by lot
-            number[cell.cell_type] += 1
+    for cell, name in zip(own, written, strict=True):
+        number[cell.cell_type] += 1
+        if written.count(name) > 1 or not name:  # what it has now was drawn by lot
             cell["id"] = f"{cell.cell_type}-{number[cell.cell_type]}"
+    for cell in filter(_is_put_in, nb.cells):
+        cell["id"] = _PUT_IN
+
+
+def _is_put_in(cell: Mapping[str, Any]) -> bool:
+    return _PUT_IN in cell.get("metadata", {}).get("tags", [])
+
+
+def _ids_in_file(path: Any) -> list[Any]:
+    """Return the ids of a notebook's cells as they are written, None for one without; empty where there is no file."""
+    try:
+        return [cell.get("id") for cell in load_notebook(Path(path))["cells"] if not _is_put_in(cell)]
+    except (NotebookError, TypeError, OSError):
+        return []
 
 
 def _run(record: Record, setting: Setting, spill: Spill, options: Mapping[str, Any]) -> None:

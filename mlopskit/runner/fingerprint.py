@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import site
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ from mlopskit.runs.modules import modules_on_path, project_modules
 from mlopskit.share import share
 
 _PACKAGE = Path(__file__).parents[1]
-_NOT_COMPUTING = (_PACKAGE / "cli", _PACKAGE / "runner" / "report")
+_NOT_COMPUTING = {str(_PACKAGE / "cli"), str(_PACKAGE / "runner" / "report")}
 _STEERING = {"skip-execution", "raises-exception"}
 """Tags by which nbclient runs a cell otherwise."""
 
@@ -52,11 +53,12 @@ class Fingerprint:
 
 def fingerprint(project: Path) -> Fingerprint:
     """Take the fingerprint of interpreter, distributions, package and project as they are now."""
+    searched = _searched(project)
     return Fingerprint(
         python=f"{sys.implementation.name} {sys.version} {sys.platform} {HASH_SEED}",
-        installed=_hash([*scan(_path(project)).entries, *modules_on_path(_searched_first(project), project)]),
+        installed=_hash([*scan(searched).entries, *modules_on_path(searched, project)]),
         package=_hash_files(_package_files(), _PACKAGE.parent),
-        project=_hash_files(project_modules(project), project),
+        project=_hash_files(map(str, project_modules(project)), project),
     )
 
 
@@ -71,33 +73,42 @@ def code_of(cell: Mapping[str, Any]) -> list[str]:
     return [source_of(cell), *sorted(_STEERING & set(cell.get("metadata", {}).get("tags", [])))]
 
 
-def _path(project: Path) -> list[str]:
-    """Return where kernels of a project look for modules: first in it, where the caller's own folder stands here."""
-    first, *others = sys.path
-    callers = {"", str(Path.cwd()), os.path.dirname(os.path.realpath(sys.argv[0]))}  # noqa: PTH120
-    return list(dict.fromkeys([str(project), *([] if first in callers else [first]), *filter(None, others)]))
-
-
-def _searched_first(project: Path) -> list[str]:
-    """Return the folders that kernels search before what is installed; what the caller added to its own path is not."""
+def _searched(project: Path) -> list[str]:
+    """Return where kernels of a project look for modules; what the caller added to its own path is no part of it."""
     named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return list(dict.fromkeys(os.path.normpath(project / entry) for entry in ("", *named)))
+    sites = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
+    entries = [*("", *named), *sites, *(entry for place in sites for entry in _added_by(Path(place)))]
+    return list(dict.fromkeys(os.path.normpath(project / entry) for entry in entries))
 
 
-def _package_files() -> Iterator[Path]:
-    for folder in (_PACKAGE, share("templates/serving")):
-        for path in sorted(folder.rglob("*")):
-            used = path.is_file() and "__pycache__" not in path.parts
-            if used and not any(path.is_relative_to(part) for part in _NOT_COMPUTING):
-                yield path
+def _added_by(place: Path) -> Iterator[str]:
+    """Yield the folders that the ``.pth`` files of a folder of distributions put on the path."""
+    for file in filter(Path.is_file, sorted(place.glob("*.pth"))):
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.strip() and not line.startswith(("#", "import ", "import\t")):
+                yield str(place / line.rstrip())
 
 
-def _hash_files(paths: Iterable[Path], root: Path) -> str:
+def _package_files() -> Iterator[str]:
+    for top in (_PACKAGE, share("templates/serving")):
+        for folder, below, names in os.walk(top):  # hundreds of files at each start: as paths they cost twice as much
+            below[:] = sorted(name for name in below if name != "__pycache__")
+            if folder not in _NOT_COMPUTING:
+                yield from (f"{folder}{os.sep}{name}" for name in sorted(names))
+            else:
+                below.clear()
+
+
+def _hash_files(paths: Iterable[str], root: Path) -> str:
+    start = f"{root}{os.sep}"
     return _hash(
-        f"{path.relative_to(root) if path.is_relative_to(root) else path.name} "
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}"
-        for path in paths
+        f"{path.removeprefix(start) if path.startswith(start) else Path(path).name} {_sha256(path)}" for path in paths
     )
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:  # noqa: PTH123
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _hash(parts: Iterable[str]) -> str:

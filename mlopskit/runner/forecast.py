@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,34 @@ class Forecast:
     why: str
 
 
-def forecast(plan: Plan) -> list[Forecast]:
-    """Say for each phase of a plan why it will run or not. Nothing is executed."""
-    keys, told = cache.keys(plan), list[Forecast]()
+class _Here:
+    """What a run would happen in, looked up once, and only where something has to be compared with it."""
+
+    def __init__(self, project: Path) -> None:
+        self._project = project
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """As in a manifest."""
+        return surroundings.environment()
+
+    @cached_property
+    def fingerprint(self) -> dict[str, str]:
+        """What all keys have in common."""
+        return asdict(fingerprint(self._project))
+
+
+def forecast(plan: Plan, keys: Mapping[str, str] | None = None) -> list[Forecast]:
+    """Say for each phase of a plan why it will run or not. Nothing is executed.
+
+    Parameters
+    ----------
+    plan : Plan
+    keys : mapping, optional
+        What `cache.keys` returns for it, where that is known.
+    """
+    keys, told = keys or cache.keys(plan), list[Forecast]()
+    here = _Here(plan.project)
     known: dict[str, dict[str, str]] = {}
     for phase in plan.phases:
         if phase.name not in plan.chosen:
@@ -60,7 +86,7 @@ def forecast(plan: Plan) -> list[Forecast]:
         if not plan.reuse:
             told.append(Forecast(phase.name, "run", "it was asked for"))
             continue
-        found, folder = _of_phase(plan, phase, keys[phase.name], known)
+        found, folder = _of_phase(plan, phase, keys[phase.name], known, here)
         told.append(found)
         if folder is not None:
             known[phase.name] = {record.name: record.digest for record in written(folder).values()}
@@ -71,7 +97,7 @@ def forecasts(plans: Sequence[Plan]) -> list[list[Forecast]]:
     """Say the same of the points of a grid: each also takes what is equal from those before it."""
     keys = [cache.keys(plan) for plan in plans]
     return [
-        [_shared(told, plan, keys[place], keys[:place]) if plan.reuse else told for told in forecast(plan)]
+        [_shared(told, plan, keys[place], keys[:place]) if plan.reuse else told for told in forecast(plan, keys[place])]
         for place, plan in enumerate(plans)
     ]
 
@@ -109,7 +135,7 @@ def _left_out(plan: Plan, phase: Phase) -> Forecast:
 
 
 def _of_phase(
-    plan: Plan, phase: Phase, key: str, known: Mapping[str, Mapping[str, str]]
+    plan: Plan, phase: Phase, key: str, known: Mapping[str, Mapping[str, str]], here: _Here
 ) -> tuple[Forecast, Path | None]:
     behind = ancestors(plan.phases, phase.name)
     reasons, open_question = [], set[str]()
@@ -131,7 +157,7 @@ def _of_phase(
         return Forecast(
             phase.name, "depends", f"if {' or '.join(sorted(open_question))} writes something else than before"
         ), None
-    return Forecast(phase.name, "run", reasons[0] if reasons else _difference(plan, phase)), None
+    return Forecast(phase.name, "run", reasons[0] if reasons else _difference(plan, phase, here)), None
 
 
 def _asked(folder: Path) -> set[str]:
@@ -140,12 +166,12 @@ def _asked(folder: Path) -> set[str]:
     return {record.name.partition("/")[0] for record in read_trace(folder) if record.op in asking}
 
 
-def _difference(plan: Plan, phase: Phase) -> str:
+def _difference(plan: Plan, phase: Phase, here: _Here) -> str:
     """Compare with the newest run in which the phase ended well, part by part of the key."""
     folder, said = _newest(plan, phase.name)
     if folder is None:
         return "it has not run before"
-    found = [*_parameters(plan, phase, said), *_cells(plan, phase, folder), *_environment(said, plan.project)]
+    found = [*_parameters(plan, phase, said), *_cells(plan, phase, folder), *_environment(said, here)]
     return f"since {folder.name}: {'; '.join(found) or _unreusable(phase, said)}"
 
 
@@ -180,7 +206,8 @@ def _cells(plan: Plan, phase: Phase, folder: Path) -> Iterator[str]:
         executed = load_notebook(folder / phase.name / "notebook.ipynb")
     except (OSError, ValueError):
         return
-    have_ids = all("id" in cell for cell in current["cells"])  # a notebook of before 4.5 got others in each run
+    names = [cell.get("id") for cell in current["cells"]]
+    have_ids = all(names) and len(set(names)) == len(names)  # else the executed one got some of its own
     old, new = _code(executed, by_id=have_ids), _code(current, by_id=have_ids)
     for name, (index, code) in new.items():
         if name not in old or old[name][1] != code:
@@ -199,17 +226,17 @@ def _code(notebook: Mapping[str, Any], *, by_id: bool) -> dict[Any, tuple[int, l
     return {cell["id"] if by_id else place: (index, code_of(cell)) for place, (index, cell) in enumerate(own)}
 
 
-def _environment(said: Mapping[str, Any], project: Path) -> Iterator[str]:
-    before, now = said.get("environment", {}), surroundings.environment()
+def _environment(said: Mapping[str, Any], here: _Here) -> Iterator[str]:
+    before, now = said.get("environment", {}), here.environment
     if before.get("python") != now["python"]:
         yield f"Python {before.get('python')} → {now['python']}"
     old, new = before.get("distributions", {}), now["distributions"]
     for name in sorted({**old, **new}):
         if old.get(name) != new.get(name):
             yield f"{name} {old.get(name, 'absent')} → {new.get(name, 'absent')}"
-    then, current = before.get("fingerprint", {}), asdict(fingerprint(project))
+    then = before.get("fingerprint", {})
     for part, words in _PARTS.items():
-        if then.get(part) != current[part] and (part != "installed" or old == new):
+        if then.get(part) != here.fingerprint[part] and (part != "installed" or old == new):
             yield words
 
 

@@ -8,9 +8,11 @@ The server speaks over one socket of message boundaries. ``{"import"}`` names fu
 is ``{"request", "argv", "anew", "env", "cwd", "needs", "secrets"}`` with the two descriptors for standard output and
 error, served as soon as the statements that it needs were executed; with ``"anew"`` the child executes that command
 line, program and all, and is an ordinary kernel. The answer is ``{"request", "pid"}``, and when that child ends
-``{"ended", "status", "peak_kb"}`` with what `os.wait4` says. When the other end of the socket closes, however that came
-about, or on SIGTERM, every child is killed with all that it started, and the server ends; a child dies with the server.
-What the server could not see to, because it was killed, its guard does, which is the process that was started.
+``{"ended", "status", "peak_kb"}`` with what `os.wait4` says. Where a module that was imported ahead did what can only
+be done in a kernel, no more are forked, and the answer is ``{"request", "unfit"}`` with what that was. When the other
+end of the socket closes, however that came about, or on SIGTERM, every child is killed with all that it started, and
+the server ends; a child dies with the server. What the server could not see to, because it was killed, its guard does,
+which is the process that was started.
 No multiprocessing is involved, so a cell may use it as in any kernel.
 """
 
@@ -28,38 +30,72 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mlopskit.runner import descendants
+from mlopskit.runner import descendants, standin
 
 LIMIT = 1 << 20
 """Bytes of the longest request: an environment and a command line."""
+
+_LONGEST_SEED = 64
+"""Bits of a seed that somebody chose: NumPy draws 128."""
 
 _THREADS = {"OMP_NUM_THREADS": "openmp", "OPENBLAS_NUM_THREADS": "blas", "MKL_NUM_THREADS": "blas"}
 
 
 class Preload:
-    """Import statements to execute in order; one that fails is left to the cell that needs it, which reports it."""
+    """Import statements to execute in order; one that fails is left to the cell that needs it, which reports it.
+
+    Attributes
+    ----------
+    left : deque of str
+        Those that are still to come.
+    unfit : str
+        Why no kernel can be forked any more: what one of them did that only a kernel can stand.
+    """
 
     def __init__(self, statements: Sequence[str]) -> None:
         self.left = deque(statements)
+        self.unfit = ""
         self._known = set(statements)
+        self._drawn: list[Any] = []
+        self._searched = 0
 
     def add(self, statements: Sequence[str]) -> None:
         """Put statements behind those that are left; each is executed once."""
-        self.left += [statement for statement in dict.fromkeys(statements) if statement not in self._known]
-        self._known.update(statements)
+        if not self.unfit:
+            self.left += [statement for statement in dict.fromkeys(statements) if statement not in self._known]
+            self._known.update(statements)
 
-    def step(self) -> None:
-        """Execute the next statement."""
+    def step(self, stand_in: standin.StandIn) -> None:
+        """Execute the next statement as a cell would, with something in the place of what only a kernel has."""
+        statement = self.left.popleft()
         with contextlib.suppress(BaseException):  # a module may even leave the interpreter
-            exec(self.left.popleft(), {"__name__": "mlopskit_preload"})  # noqa: S102  parsed import statements only
+            exec(statement, {"__name__": "__main__"})  # noqa: S102  parsed import statements only
+        if noticed := stand_in.noticed():
+            self.unfit = f"`{statement}` {noticed}"
+            self.left.clear()
 
     def has_done(self, statements: Sequence[str]) -> bool:
         """Tell whether none of these is still to come."""
         return not any(statement in self.left for statement in statements)
+
+    def unseeded(self) -> list[Any]:
+        """Return NumPy's generators that modules have made from the system's entropy, which two forks would share."""
+        if "numpy" in sys.modules and len(sys.modules) != self._searched:
+            import numpy as np
+
+            self._searched = len(sys.modules)
+            made = [thing for thing in gc.get_objects() if type(thing) is np.random.Generator]
+            self._drawn = [thing for thing in made if _is_entropy(getattr(thing.bit_generator.seed_seq, "entropy", 0))]
+        return self._drawn
+
+
+def _is_entropy(seed: Any) -> bool:
+    return isinstance(seed, int) and seed.bit_length() > _LONGEST_SEED
 
 
 def serve(channel: socket.socket, preload: Preload) -> Callable[[], None]:
@@ -87,29 +123,31 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None]:
             served = next((item for item in waiting if preload.has_done(item[0]["needs"])), None)
             if served is None:
                 if preload.left:
-                    preload.step()
+                    preload.step(standin.present or standin.take_place())
                 continue
             waiting.remove(served)
             request, descriptors = served
+            if preload.unfit and not request["anew"]:
+                _close(descriptors)
+                _send(channel, {"request": request["request"], "unfit": preload.unfit})
+                continue
+            become = _execute if request["anew"] else partial(_become_kernel, unseeded=preload.unseeded())
             pid = os.fork()
             if pid == 0:
                 channel.close()
-                for descriptor in [*running, *(number for _, numbers in waiting for number in numbers)]:
-                    os.close(descriptor)
-                become = _execute if request["anew"] else _become_kernel
-                return lambda: become(request, descriptors, server)
-            _watch(pid, descriptors, running, ready)
+                _close([*running, *(number for _, numbers in waiting for number in numbers)])
+                return partial(become, request, descriptors, server)
+            _close(descriptors)  # they are the child's
+            watched = os.pidfd_open(pid)
+            running[watched] = pid
+            ready.register(watched, selectors.EVENT_READ)
             _send(channel, {"request": request["request"], "pid": pid})
             served, request, said, message = None, {}, {}, b""  # its secrets are none of the next child's business
 
 
-def _watch(pid: int, descriptors: Sequence[int], running: dict[int, int], ready: selectors.BaseSelector) -> None:
-    """Note a child, and close here what is the child's."""
+def _close(descriptors: Iterable[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
-    watched = os.pidfd_open(pid)
-    running[watched] = pid
-    ready.register(watched, selectors.EVENT_READ)
 
 
 def _report(channel: socket.socket, pid: int, descriptor: int, ready: selectors.BaseSelector) -> None:
@@ -130,21 +168,26 @@ def _end() -> NoReturn:
     os._exit(0)
 
 
-def _become_kernel(request: dict[str, Any], descriptors: Sequence[int], server: int) -> None:
+def _become_kernel(
+    request: dict[str, Any], descriptors: Sequence[int], server: int, *, unseeded: Sequence[Any]
+) -> None:
     """Turn a forked child into the kernel that was asked for; nothing of the server's own state is left."""
     gc.freeze()  # what the server made is not the kernel's to collect: its pages stay shared
     gc.enable()
     _leave_server(descriptors, server)
     descendants.take(request["env"].get(descendants.VARIABLE, ""))
+    if standin.present is not None:
+        standin.present.step_aside()
     os.environ.clear()
-    os.environ.update(request["env"])
+    os.environ.update({**request["env"], "JPY_PARENT_PID": str(server)})
     os.chdir(request["cwd"])
     _resolve_path()
     if request.get("secrets"):
         from mlopskit.secrets import hand_over
 
         hand_over(request["secrets"])
-    _reseed()
+    _reseed(unseeded)
+    _know_place()
     _limit_threads()
     _inline_figures()
     from ipykernel.kernelapp import IPKernelApp
@@ -181,7 +224,7 @@ def _resolve_path() -> None:
     sys.path[:] = [moved.get(f"/{entry.lstrip('/')}", entry) if entry else entry for entry in sys.path]
 
 
-def _reseed() -> None:
+def _reseed(unseeded: Sequence[Any]) -> None:
     """Give the child its own entropy: two forks of one server would draw the same numbers."""
     import random
 
@@ -190,6 +233,17 @@ def _reseed() -> None:
         import numpy as np
 
         np.random.seed(None)  # the global state is what two forks would share
+        for generator in unseeded:
+            generator.bit_generator.state = type(generator.bit_generator)().state
+
+
+def _know_place() -> None:
+    """Have the child's processes start where it did, with a key of its own: both are settled when imported."""
+    if "multiprocessing.process" in sys.modules:
+        from multiprocessing import process
+
+        process.ORIGINAL_DIR = str(Path.cwd())  # type: ignore[attr-defined]
+        process.current_process().authkey = os.urandom(32)
 
 
 def _limit_threads() -> None:
@@ -236,14 +290,16 @@ def _leave() -> None:
 
 
 def main() -> None:
-    """Run as ``python -m mlopskit.runner.forkserver DESCRIPTOR STATEMENT…``."""
+    """Run as ``python -m mlopskit.runner.forkserver DESCRIPTOR FOLDER STATEMENT…``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner decides what an interrupt means
     descendants.guarded(closing=int(sys.argv[1]))
     channel = socket.socket(fileno=int(sys.argv[1]))
     if sys.path[:1] == [str(Path.cwd())]:  # what `-m` put there; the kernel puts in its own
         del sys.path[0]
+    with contextlib.suppress(OSError):  # only now, so that no module of the folder is taken for one of ours
+        os.chdir(sys.argv[2])
     gc.disable()
-    serve(channel, Preload(sys.argv[2:]))()
+    serve(channel, Preload(sys.argv[3:]))()
     _leave()
 
 

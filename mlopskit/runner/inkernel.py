@@ -5,11 +5,13 @@ its reader takes it, the word that the cell is done included; with `zmq.XPUB_NOD
 kernel polls whether its parent still lives, it ends alone and leaves the processes that it started; here they end
 with it, those in sessions of their own included. And where it is asked to leave, its control thread may still be about
 to flush the output whose thread the main thread has just stopped: it would wait for ever; here it is waited for first.
+In a batch run it notes what its cells open and name (`runs.opened`); in a fork it takes over from its stand-in.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -17,7 +19,8 @@ import threading
 import time
 from typing import Any
 
-from mlopskit.runner import descendants
+from mlopskit.runner import descendants, standin
+from mlopskit.runs import opened
 
 NAME = __name__
 """What the kernel's command line calls this extension."""
@@ -28,6 +31,11 @@ _SECONDS_TO_FINISH = 5
 
 def load_ipython_extension(shell: Any) -> None:
     """Prepare the kernel that this shell belongs to; IPython calls it by this name."""
+    if standin.present is not None:
+        standin.present.become()
+    if "MLOPSKIT_RUN" in os.environ:  # a phase of a batch run, which may be reused
+        opened.watch()
+        shell.events.register("pre_run_cell", lambda info: _note(shell, info.raw_cell))
     published = shell.kernel.iopub_thread
     published.schedule(lambda: _keep_everything(published.socket))
     atexit.register(_finish, shell.kernel.parent.control_thread)  # called before what ipykernel registered earlier
@@ -36,6 +44,11 @@ def load_ipython_extension(shell: Any) -> None:
     if hasattr(os, "killpg") and parent > 1 and not forked:
         mark = os.environ.get(descendants.VARIABLE, "")  # a cell may change the environment
         threading.Thread(target=_end_with, args=(parent, mark), name="Parent watch", daemon=True).start()
+
+
+def _note(shell: Any, source: str) -> None:
+    with contextlib.suppress(Exception):  # a mistake in the cell, which it tells of when it runs
+        opened.note_cell(shell.transform_cell(source))
 
 
 def _keep_everything(socket: Any) -> None:

@@ -33,7 +33,7 @@ from mlopskit.runner.ports import free_ports
 from mlopskit.runner.redaction import Redactor
 from mlopskit.runner.resident import keeper
 from mlopskit.runner.surroundings import HASH_SEED
-from mlopskit.runner.warm import ForkedProcess, ForkServer, is_supported
+from mlopskit.runner.warm import ForkedProcess, ForkServer, UnfitError, is_supported
 from mlopskit.secrets import Secret
 
 _ARGUMENTS = [
@@ -124,6 +124,8 @@ class Setting:
         Where the kernel is forked from; without one it starts cold.
     needs : sequence of str
         Import statements that the server should have executed before.
+    unfit : str
+        Why the server could not fork it, so that it was started anew.
     admitted : callable
         Called when the kernel answers: returns when the first cell may begin; False when the notebook will not run.
     lingers : bool
@@ -152,6 +154,7 @@ class Setting:
     manager: OwnPythonKernelManager | None = None
     server: ForkServer | None = None
     needs: Sequence[str] = ()
+    unfit: str = ""
     admitted: Callable[[], bool] = lambda: True
     lingers: bool = False
     client: Any = None
@@ -169,28 +172,33 @@ class Setting:
 class ServedProvisioner(LocalProvisioner):  # type: ignore[misc]  # the base class is untyped
     """Has a server fork the kernel, or start it anew; all else is as for a local process."""
 
-    server = AnyTrait()
-    anew = AnyTrait(default_value=False)
-    needs = AnyTrait(())
-    secrets = AnyTrait(())
+    setting: Any = AnyTrait()
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
         """Have the kernel of this command line started, which is ``python -m PROGRAM ARGUMENT…``."""
+        try:
+            await self._launch(cmd, options)
+        except UnfitError as error:
+            self.setting.unfit, self.setting.server = str(error), None
+            await self._launch([*cmd[:2], *_program(self.setting), *cmd[3:]], options)
+        self.pid = self.pgid = self.process.pid  # it leads a process group of its own
+        return self.connection_info
+
+    async def _launch(self, command: list[str], options: Mapping[str, Any]) -> None:
+        anew = self.setting.server is None
         with open(os.devnull, "wb") as null:  # noqa: PTH123  a device answers at once
             outputs = [(options.get(name) or null).fileno() for name in ("stdout", "stderr")]
             self.process = await asyncio.to_thread(
-                self.server.fork,
-                cmd if self.anew else cmd[2:],
-                anew=self.anew,
+                (self.setting.server or keeper.starter()).fork,
+                command if anew else command[2:],
+                anew=anew,
                 environment=options["env"],
                 cwd=str(options.get("cwd") or Path.cwd()),
                 output=outputs[0],
                 errors=outputs[1],
-                needs=self.needs,
-                secrets={secret.reference: secret.value for secret in self.secrets},
+                needs=() if anew else self.setting.needs,
+                secrets={} if anew else {secret.reference: secret.value for secret in self.setting.secrets},
             )
-        self.pid = self.pgid = self.process.pid  # it leads a process group of its own
-        return self.connection_info
 
 
 class ColdProvisioner(LocalProvisioner):  # type: ignore[misc]  # the base class is untyped
@@ -207,11 +215,7 @@ class ColdProvisioner(LocalProvisioner):  # type: ignore[misc]  # the base class
 class OwnPythonKernelManager(AsyncKernelManager):  # type: ignore[misc]  # the base class is untyped
     """Starts kernels of the running Python, from a kernelspec that lies in no file."""
 
-    watch = AnyTrait(None, allow_none=True)
-    server = AnyTrait(None, allow_none=True)
-    needs = AnyTrait(())
-    secrets = AnyTrait(())
-    letter = AnyTrait(None, allow_none=True)
+    setting: Any = AnyTrait()
     client_factory = Type(PromptClient)
     kernel_id: str | None
     provisioner: Any
@@ -219,42 +223,33 @@ class OwnPythonKernelManager(AsyncKernelManager):  # type: ignore[misc]  # the b
     @property
     def kernel_spec(self) -> KernelSpec:
         """The kernelspec in memory."""
-        program = ["ipykernel_launcher"] if self.letter is None else ["mlopskit.runner.coldstart", str(self.letter)]
-        argv = [sys.executable, "-m", *program, "-f", "{connection_file}"]
+        argv = [sys.executable, "-m", *_program(self.setting), "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="Python 3", language="python", metadata={"debugger": True})
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
         if self.provisioner is None:
             self.kernel_id = self.kernel_id or str(uuid4())
             common = {"kernel_id": self.kernel_id, "kernel_spec": self.kernel_spec, "parent": self}
-            self.provisioner = self._provisioner_of(common)
+            served = self.setting.server is not None or is_supported()
+            self.provisioner = (
+                ServedProvisioner(**common, setting=self.setting) if served else ColdProvisioner(**common)
+            )
         prepared: tuple[list[str], dict[str, Any]] = await super()._async_pre_start_kernel(**options)
         return prepared
 
-    def _provisioner_of(self, common: Mapping[str, Any]) -> LocalProvisioner:
-        if self.server is not None:
-            return ServedProvisioner(**common, server=self.server, needs=self.needs, secrets=self.secrets)
-        if is_supported():
-            return ServedProvisioner(**common, server=keeper.starter(), anew=True)
-        return ColdProvisioner(**common)
-
     async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
         await super()._async_launch_kernel(kernel_cmd, **options)
-        if self.watch is not None:
-            self.watch.process = getattr(self.provisioner, "process", None)
+        self.setting.watch.process = getattr(self.provisioner, "process", None)
 
 
 async def start(setting: Setting) -> None:
-    """Start the kernel of a notebook; returns when its process runs, which is before it answers."""
-    if setting.secrets and setting.server is None:
-        setting.letter = _letter(setting.secrets)
+    """Start the kernel of a notebook; returns when its process runs, which is before it answers.
+
+    It is started anew where the server cannot fork one like that.
+    """
     manager = OwnPythonKernelManager(
         kernel_name="python3",
-        watch=setting.watch,
-        server=setting.server,
-        needs=setting.needs,
-        secrets=setting.secrets,
-        letter=setting.letter,
+        setting=setting,
         cache_ports=False,
         **dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True)),
     )
@@ -300,6 +295,15 @@ def _environment(setting: Setting) -> dict[str, str]:
     hidden = {secret.reference.removeprefix("env:") for secret in setting.secrets}
     shown = {name: value for name, value in setting.environment.items() if name not in hidden}
     return {**shown, descendants.VARIABLE: setting.watch.mark}
+
+
+def _program(setting: Setting) -> list[str]:
+    """Return the program of a kernel; where it starts cold and there are secrets, that with a letter to read first."""
+    if setting.server is not None or not setting.secrets:
+        return ["ipykernel_launcher"]
+    if setting.letter is None:
+        setting.letter = _letter(setting.secrets)
+    return ["mlopskit.runner.coldstart", str(setting.letter)]
 
 
 def _letter(secrets: Sequence[Secret]) -> Path:

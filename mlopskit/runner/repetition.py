@@ -106,7 +106,7 @@ def execute_again(planned: Plan, listener: Listener, *, jobs: int, cold: bool) -
     planned = replace(planned, reuse=False, jobs=jobs)
     notebooks = [phase.path(planned.project) for phase in planned.phases]
     statements = importing.import_statements(notebooks, planned.project) if warm.is_supported() and not cold else None
-    with nullcontext() if statements is None else warm.ForkServer(statements) as server:
+    with nullcontext() if statements is None else warm.ForkServer(statements, planned.project) as server:
         execute(planned, listener=listener, server=server)
 
 

@@ -33,12 +33,14 @@ class Resident(ForkServer):
     ----------
     statements : sequence of str
         Import statements that it executes before it forks.
+    folder : Path or str
+        Where it executes them.
     """
 
-    def __init__(self, statements: Sequence[str]) -> None:
+    def __init__(self, statements: Sequence[str], folder: Path | str = "/") -> None:
         self._statements = list(statements)
         self._interpreter = _interpreter_settings()
-        super().__init__(statements)
+        super().__init__(statements, folder)
 
     @property
     def is_alive(self) -> bool:
@@ -79,7 +81,7 @@ class Keeper:
             The kernel's working directory.
         """
         statements = imports_in([*import_statements((), project), *needs], project)
-        server = self._living("warm", statements)
+        server = self._living("warm", statements, project)
         return server if server.fits(project) else None
 
     def starter(self) -> Resident:
@@ -92,13 +94,13 @@ class Keeper:
             while self._kept:
                 self._kept.popitem()[1].close()
 
-    def _living(self, kind: str, statements: Sequence[str]) -> Resident:
+    def _living(self, kind: str, statements: Sequence[str], folder: Path | str = "/") -> Resident:
         with self._lock:
             self._register()
             if kind in self._kept and not self._kept[kind].is_alive:
                 self._kept.pop(kind).close()
             if kind not in self._kept:
-                self._kept[kind] = Resident(statements)
+                self._kept[kind] = Resident(statements, folder)
             return self._kept[kind]
 
     def _register(self) -> None:

@@ -2,8 +2,10 @@
 
 The server is started while the project is still being checked; no kernel is forked before the checks are over. What a
 warm kernel computes is what a cold one computes: a fresh process with its own environment, working directory, random
-state, output and thread limits, started by ipykernel. Where forking is not safe there is no server, and kernels are
-cold. On Linux a server that imported nothing starts cold kernels too, so that whatever ends, what they started ends.
+state, output and thread limits, started by ipykernel. More modules are imported in it than its cells asked for, so a
+cell that names a part of a package without importing it may find it here alone; ``--cold`` tells. Where forking is not
+safe there is no server, and kernels are cold. On Linux a server that imported nothing starts cold kernels too, so that
+whatever ends, what they started ends.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from itertools import count
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -33,6 +36,10 @@ _REMEDY = {False: "Use --cold.", True: "Run it again."}
 def is_supported() -> bool:
     """Tell whether kernels can be forked here: Linux, with what ends children with their parent."""
     return sys.platform == "linux" and hasattr(os, "pidfd_open")
+
+
+class UnfitError(RunError):
+    """No kernel can be forked that is like one started anew; the message says what was imported, and what it does."""
 
 
 class ForkedProcess:
@@ -92,12 +99,15 @@ class ForkServer:
     ----------
     statements : sequence of str
         Import statements that it executes before it forks.
+    folder : Path or str
+        Where it executes them: some modules read settings in the working directory while they are imported.
     """
 
-    def __init__(self, statements: Sequence[str] = ()) -> None:
+    def __init__(self, statements: Sequence[str] = (), folder: Path | str = "/") -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [sys.executable, "-m", "mlopskit.runner.forkserver", str(theirs.fileno()), *statements]
+            program = [sys.executable, "-m", "mlopskit.runner.forkserver"]
+            command = [*program, str(theirs.fileno()), str(folder), *statements]
             self._process = subprocess.Popen(
                 command,
                 pass_fds=[theirs.fileno()],
@@ -110,6 +120,7 @@ class ForkServer:
             )
         self._children: dict[int, ForkedProcess] = {}
         self._asked: dict[int, queue.SimpleQueue[ForkedProcess | None]] = {}  # those that wait for their answer
+        self._unfit = ""
         self._numbers = count()
         self._is_over = False
         self._lock = threading.Lock()
@@ -161,6 +172,8 @@ class ForkServer:
 
         Raises
         ------
+        UnfitError
+            When a module that was imported ahead did what can only be done in a kernel.
         RunError
             When the server is gone or does not answer.
         """
@@ -176,6 +189,8 @@ class ForkServer:
                 if not answer.empty() and (late := answer.get()):
                     late.kill()
             raise RunError(f"The server that starts kernels does not answer ({error!r}). {_REMEDY[anew]}") from error
+        if child is None and self._unfit:
+            raise UnfitError(self._unfit)
         if child is None:
             raise RunError(f"The server that starts kernels ended before its time. {_REMEDY[anew]}")
         return child
@@ -206,7 +221,11 @@ class ForkServer:
         with contextlib.suppress(OSError):
             while message := self._channel.recv(65536):
                 answer = json.loads(message)
-                if "pid" in answer:
+                if "unfit" in answer:
+                    self._unfit = answer["unfit"]
+                    with self._lock:
+                        self._asked.pop(answer["request"], queue.SimpleQueue()).put(None)
+                elif "pid" in answer:
                     child = self._children[answer["pid"]] = ForkedProcess(answer["pid"])
                     with self._lock:
                         if asked := self._asked.pop(answer["request"], None):

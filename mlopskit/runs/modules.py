@@ -37,7 +37,7 @@ def project_modules(project: Path) -> Iterator[Path]:
         if path.is_file() and path.suffix == ".py":
             yield path
         elif path.is_dir() and not (path / "pyvenv.cfg").exists():
-            yield from (found for found in sorted(path.rglob("*.py")) if _can_be_imported(found))
+            yield from _below(path)
 
 
 def foreign_modules(project: Path) -> list[str]:
@@ -67,6 +67,10 @@ def _seen_from(project: Path, path: str) -> str:
         return path
 
 
-def _can_be_imported(path: Path) -> bool:
-    """Leave out compiled files, and the twin that jupytext keeps of a notebook: it changes with its Markdown."""
-    return "__pycache__" not in path.parts and not path.with_suffix(".ipynb").exists()
+def _below(top: Path) -> Iterator[Path]:
+    """Yield the modules of a folder, but not jupytext's twin of a notebook, which changes with its Markdown."""
+    for folder, below, names in os.walk(top):
+        below[:] = sorted(name for name in below if name != "__pycache__")
+        twins = {f"{name.removesuffix('.ipynb')}.py" for name in names if name.endswith(".ipynb")}
+        modules = sorted({name for name in names if name.endswith(".py")} - twins)
+        yield from filter(Path.is_file, (Path(folder, name) for name in modules))  # editors leave dead links

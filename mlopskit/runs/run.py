@@ -6,13 +6,14 @@ import glob
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlopskit import artefacts
 from mlopskit.errors import RunError
+from mlopskit.runs import opened
 from mlopskit.runs.loading import Loader
 from mlopskit.runs.modules import foreign_modules
 from mlopskit.runs.trace import (
@@ -251,16 +252,29 @@ class Run:
     def finish(self) -> Artefacts:
         """Mark the phase as run to its end and list what it wrote; a source that changed meanwhile is recorded.
 
-        So are modules that it imported and that are no part of its key, and one of these that changed since it began.
+        So are modules that it imported and that are no part of its key, what its cells read and changed without asking
+        here, as far as that can be told (`opened`), and one of these that changed since it began.
         """
         for module in foreign_modules(self.project):
-            if self.source_file(module).stat().st_mtime > self._began:
-                self._append(Record("changed", module))
+            self._found_out(module)
+        for op, name in opened.past(self.project, self.folder.parent, [path for path, _ in self._opened.values()]):
+            if op == "source":
+                with suppress(RunError):  # it may be removed this moment, which is recorded
+                    self._found_out(name)
+            elif op == "listing":
+                self._append(Record(op, name, listing_hash(self.project, listed(self.project, name))))
+            else:
+                self._append(Record(op, name))
         for name, (path, before) in self._opened.items():
             if _state_of(path) != before:
                 self._append(Record("changed", name))
         self._append(Record("finish", self.phase))
         return Artefacts(self.phase, tuple(written(self.home).values()))
+
+    def _found_out(self, name: str) -> None:
+        """Record a file that was read long before this came out: what it held then is certain if it is older still."""
+        if self.source_file(name).stat().st_mtime > self._began:
+            self._append(Record("changed", name))
 
     def _check_name(self, name: str, path: Path) -> None:
         """Refuse a name that leads elsewhere, and one that `read`, which needs no extension, could not tell apart."""

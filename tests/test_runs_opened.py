@@ -1,0 +1,100 @@
+"""What cells read and change past `run` counts, as far as it can be told: nothing is reused that rests on it unseen."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mlopskit.runs import opened
+from tests import tiny
+
+pytestmark = [pytest.mark.notebooks, pytest.mark.usefixtures("forked")]
+
+READS = {
+    "opened": "import pandas as pd\nrun.write('v', len(pd.read_csv('rates.csv')))",
+    "named": "import pandas as pd\nrun.write('v', len(pd.read_parquet('rates.parquet')))",
+    "joined": "from pathlib import Path\nimport pandas as pd\npd.read_parquet(Path('tables') / 'more.parquet')",
+    "asked": "import duckdb\nrun.write('v', duckdb.sql('SELECT * FROM \"rates.parquet\"').df())",
+    "shell": "%colors NoColor\n!wc tables/more.parquet",
+    "told": tiny.phase_notebook("open(place).read()", phase="told", parameters='place: str = "rates.csv"  # which'),
+    "listed": "import os\nrun.write('v', len(os.listdir('pictures')))",
+    "matched": "from pathlib import Path\nrun.write('v', len(list(Path('pictures').glob('*.png'))))",
+    "missed": "try:\n    open('more.txt')\nexcept OSError:\n    run.write('v', 0)",
+    "nothing": "import tempfile\nwith tempfile.NamedTemporaryFile('w', dir='.') as file: file.write('1')",
+}
+
+
+def again(project: Path, phases: Any) -> dict[str, Any]:
+    """Run what is not reused; return what the manifest says of each phase."""
+    outcome = tiny.run(project, phases, reuse_unchanged=True)
+    return {entry["name"]: entry for entry in tiny.manifest_of(outcome)["phases"]}
+
+
+def executed(entries: dict[str, Any]) -> set[str]:
+    return {name for name, entry in entries.items() if entry["status"] == "done"}
+
+
+def test_what_a_cell_reads_looks_for_or_lists_past_the_run_counts_as_read(tmp_path: Path) -> None:
+    project = tmp_path / "p"
+    phases = tiny.make_project(project, READS)
+    (project / "pictures").mkdir()
+    rates = pd.DataFrame({"rate": [1, 2]})
+    rates.to_csv(project / "rates.csv")
+    rates.to_parquet(project / "rates.parquet")
+    (project / "tables").mkdir()
+    rates.to_parquet(project / "tables/more.parquet")
+    assert executed(again(project, phases)) == set(READS)
+    assert executed(again(project, phases)) == set()
+    rates.head(1).to_csv(project / "rates.csv")
+    assert executed(again(project, phases)) == {"opened", "told"}
+    rates.head(1).to_parquet(project / "rates.parquet")
+    (project / "pictures/a.png").touch()
+    assert executed(again(project, phases)) == {"named", "asked", "listed", "matched"}
+    rates.head(1).to_parquet(project / "tables/more.parquet")
+    assert executed(again(project, phases)) == {"joined", "shell"}
+    (project / "more.txt").touch()
+    assert executed(again(project, phases)) == {"missed"}
+
+
+def test_a_folder_beside_the_project_counts_unless_it_is_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "tmp"))
+    project = tmp_path / "p"
+    counts = ["p/data/a.csv", "lent/settings.json", "p/data/runs/a.csv"]
+    others = ["p/runs/r/data/a.json", "p/.git/index", "tmp/a.csv", ".cache/fonts.json", "lib/site-packages/a/b.json"]
+    seen = {name: opened._is_of_interest(tmp_path / name, project, project / "runs") for name in [*counts, *others]}
+    assert seen == {**dict.fromkeys(counts, True), **dict.fromkeys(others, False)}
+    assert not opened._is_of_interest(Path(sys.executable), project, project / "runs")
+    assert not opened._is_of_interest(Path("/proc/self/stat"), project, project / "runs")
+
+
+def test_what_a_cell_writes_past_the_run_or_asks_the_network_is_never_reused(tmp_path: Path) -> None:
+    asks = "import socket\ntry:\n    socket.create_connection(('{}', 9), timeout=0.1)\nexcept OSError: pass"
+    bodies = {
+        "writes": "open('out.txt', 'a').write('1')",
+        "asks": asks.format("192.0.2.1"),  # RFC 5737: nobody has that address
+        "itself": asks.format("127.0.0.1"),
+    }
+    phases = tiny.make_project(tmp_path / "p", bodies)
+    again(tmp_path / "p", phases)
+    found = again(tmp_path / "p", phases)
+    assert executed(found) == {"writes", "asks"}
+    assert found["writes"]["reason"].endswith("it changed something outside the run (wrote out.txt)")
+    assert found["asks"]["reason"].endswith("it read a live source (192.0.2.1)")
+
+
+def test_names_that_are_no_text_and_folders_that_are_gone_break_nothing(tmp_path: Path) -> None:
+    body = (
+        "import os, tempfile\nname = b'rows\\xff.csv'\nopen(name, 'wb').close()\nopen(name).close()\n"
+        "'a\\0b', open(os.dup(1), 'w')\nhere = os.getcwd()\n"
+        "with tempfile.TemporaryDirectory() as gone: os.chdir(gone)\n"
+        "try:\n    open('there')\nexcept OSError:\n    os.chdir(here)"
+    )
+    (entry,) = again(tmp_path / "p", tiny.make_project(tmp_path / "p", {"a": body})).values()
+    assert (entry["status"], entry["error"]) == ("done", None)
+    assert entry["reason"].endswith(r"it read a live source ('rows\udcff.csv')")
