@@ -14,6 +14,9 @@ from typing import Any
 
 from mlopskit.errors import NotebookError
 
+PUT_IN = "injected-parameters"
+"""Tag of the cell in which papermill writes parameters; what `mlopskit` executes has it as id as well."""
+
 
 def load_notebook(path: Path) -> dict[str, Any]:
     """Read a notebook file as plain JSON.

@@ -9,7 +9,7 @@ runner looks the value up before any kernel starts and hands it over past the en
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +41,11 @@ class Secret:
     name: str
     reference: str
     value: str = field(repr=False)
+
+
+def variables(secrets: Iterable[Secret]) -> set[str]:
+    """Return the variables of the environment that secrets come from."""
+    return {name for kind, _, name in (secret.reference.partition(":") for secret in secrets) if kind == "env"}
 
 
 def reveal(reference: str) -> str:

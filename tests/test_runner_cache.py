@@ -73,6 +73,19 @@ def test_edit_reruns_its_phase_and_stops_where_the_output_came_out_equal(lay: An
     assert statuses(again(phases, tmp_path)) == ["reused", "done", "reused"]
 
 
+def test_a_phase_for_which_there_is_nothing_to_reuse_is_likely_to_run_first(lay: Any, tmp_path: Path) -> None:
+    phases = lay()
+
+    def likely(**options: Any) -> list[str]:
+        return [phase.name for phase in cache.likely(plan(tmp_path, phases=phases, **options))]
+
+    assert likely(reuse_unchanged=True) == ["first", "second", "third"]
+    again(phases, tmp_path)
+    edit(tmp_path, phases[1], "work", BODIES["second"] + "  # the same in other words")
+    assert likely(reuse_unchanged=True) == ["second", "first", "third"]
+    assert likely() == ["first", "second", "third"]
+
+
 def test_edit_that_changes_an_output_reruns_its_readers(lay: Any, tmp_path: Path) -> None:
     phases = lay()
     again(phases, tmp_path)

@@ -320,6 +320,21 @@ def test_a_secret_reaches_the_kernel_and_nothing_else(ours: Path, cold: bool, mo
     assert VALUE not in Path("out.ipynb").read_text(encoding="utf-8")
 
 
+@forking
+def test_a_server_that_could_see_what_a_secret_comes_from_forks_no_kernel_that_has_it(
+    ours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper.close()
+    monkeypatch.setenv("MLOPSKIT_TEST_TOKEN", VALUE)
+    started = "import sys\nprint(*sys.orig_argv[2:3])"
+    given: dict[str, Any] = {"parameters": {"token": "env:MLOPSKIT_TEST_TOKEN"}}
+    assert execute(started, SECRET, **given).strip() == "mlopskit.runner.forkserver"
+    keeper.close()
+    assert execute(started).strip() == "mlopskit.runner.forkserver"
+    assert execute(started, SECRET, **given).strip() == "mlopskit.runner.coldstart"
+    keeper.close()
+
+
 @pytest.mark.parametrize("cold", [False, True])
 @pytest.mark.parametrize("kind", ["env", "file"])
 def test_a_reference_that_no_parameter_holds_is_refused(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
+import runpy
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mlopskit.runner import warm
+from mlopskit.runner import plan, warm
 from tests import tiny
 
 pytestmark = [
@@ -19,6 +22,7 @@ pytestmark = [
     pytest.mark.skipif(not warm.is_supported(), reason="kernels are forked on Linux only"),
 ]
 
+LAY = runpy.run_path(str(Path(__file__).with_name("test_explore_running.py")))["lay"]
 LOOKS = """
 import builtins, logging, os, sys
 import ipykernel.iostream, ipykernel.zmqshell, multiprocessing, numpy as np
@@ -35,7 +39,8 @@ seen = {
 handler, out, generator, seeded = logging.StreamHandler(), sys.stdout, np.random.default_rng(), np.random.default_rng(5)
 """
 USES = """
-import looks, logging, multiprocessing.process, secrets
+import looks
+import logging, multiprocessing.process
 run.write("seen", {**looks.seen, "place": multiprocessing.process.ORIGINAL_DIR, "drawn": looks.seeded.random()})
 run.write("drawn", [looks.generator.random(), multiprocessing.current_process().authkey.hex()], volatile=True)
 print("to the stream of then", file=looks.out)
@@ -96,9 +101,11 @@ def test_a_library_imported_ahead_has_seen_what_it_sees_under_a_cell(
         ("print('I am here')", ["stdout: I am here\n"], "prints something"),
         ("import os; os.write(2, b'from C')", None, "prints something"),
         ("import threading, time; threading.Thread(target=time.sleep, args=(99,), daemon=True).start()", [], "thread"),
+        ("import random; random.seed(3)", [], "random numbers"),
+        ("import numpy as np; np.random.random()", [], "random numbers"),
         ("from IPython import get_ipython; get_ipython().events.register('pre_run_cell', print)", [], "`events`"),
     ],
-    ids=["print", "from-c", "thread", "shell"],
+    ids=["print", "from-c", "thread", "seed", "draw", "shell"],
 )
 def test_a_library_that_needs_a_kernel_while_it_is_imported_gets_one(
     source: str, said: list[str] | None, reason: str, project: Path, installed: Callable[[str, str], str]
@@ -127,3 +134,111 @@ def test_a_warning_for_whoever_imports_is_shown_under_the_cell(
     (warning,) = shown(outcome, "one")
     assert "DeprecationWarning: old" in warning
     assert "import old" in warning
+
+
+MAKES = """
+import random, numpy as np
+anew = [
+    random.Random(), np.random.default_rng(), np.random.RandomState(), np.random.Generator(np.random.SFC64()),
+    np.random.Generator(np.random.MT19937(np.random.SeedSequence().spawn(1)[0])),
+]
+spawns = np.random.default_rng()
+bits = np.random.PCG64()
+chosen = [
+    random.Random(3), np.random.default_rng(122807528840384100672342137672332424406), np.random.RandomState(7),
+    np.random.Generator(np.random.MT19937(np.random.SeedSequence(12).spawn(1)[0])),
+]
+"""
+DRAWS = """
+import makes
+import random, numpy as np
+run.write("chosen", [generator.random() for generator in makes.chosen])
+more = [makes.spawns.spawn(1)[0].random(), np.random.Generator(makes.bits).random(), random.random(), np.random.rand()]
+run.write("anew", [*(generator.random() for generator in makes.anew), *more, random.Random().random()], volatile=True)
+"""
+
+
+def test_what_a_library_did_not_seed_differs_in_each_kernel_and_what_it_did_does_not(
+    project: Path, installed: Callable[[str, str], str]
+) -> None:
+    statement = installed("makes", MAKES)
+    unseeded = {
+        name: tiny.phase_notebook(
+            f"import random, numpy as np\nrandom.seed(); np.random.seed(None)\n{DRAWS}", phase=name
+        )
+        for name in ("one", "two")
+    }
+    phases = tiny.make_project(project / "p", unseeded)
+    cold = tiny.run(project / "p", phases[:1])
+    with warm.ForkServer(["import ipykernel.kernelapp", statement]) as server:
+        forked = tiny.run(project / "p", phases, server=server)
+    assert artefact(forked, "one", "chosen") == artefact(forked, "two", "chosen") == artefact(cold, "one", "chosen")
+    one, two = (artefact(forked, phase, "anew") for phase in ("one", "two"))
+    assert len(set(one) | set(two)) == len(one) + len(two)
+
+
+def test_a_library_that_draws_a_number_when_it_is_imported_moves_no_seed(project: Path) -> None:
+    body = "import random\nrandom.seed(3)\nimport sklearn.ensemble\nrun.write('drawn', [random.random()])"
+    phases = tiny.make_project(project / "p", {"one": body})
+    cold = tiny.run(project / "p", phases)
+    with warm.ForkServer(["import ipykernel.kernelapp", "import sklearn.ensemble"]) as server:
+        forked = tiny.run(project / "p", phases, server=server)
+    assert artefact(forked, "one", "drawn") == artefact(cold, "one", "drawn") == [random.Random(3).random()]
+
+
+READS = """
+import os
+token, other = os.environ.get("MLOPSKIT_TEST_TOKEN"), os.environ.get("OTHER")
+os.environ["SET_BY_READS"] = "for its processes"
+"""
+
+
+def seen_of(*outcome_and_phase: Any) -> list[Any]:
+    return artefact(*outcome_and_phase, "seen")
+
+
+def test_a_library_sees_a_variable_when_it_is_imported_as_under_a_cell(
+    project: Path, installed: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That which a secret comes from shows to a library in no kernel that was given the secret past it."""
+    statement = installed("reads", READS)
+    monkeypatch.setenv("MLOPSKIT_TEST_TOKEN", "hunter2-hunter2")
+    body = (
+        "import reads\nimport subprocess, sys\n"
+        "child = [sys.executable, '-c', 'import os; print(os.environ.get(\"SET_BY_READS\"))']\n"
+        "run.write('seen', [bool(reads.token), reads.other, subprocess.check_output(child, text=True)])"
+    )
+    declares = 'token: "secret" = "env:MLOPSKIT_TEST_TOKEN"  # to the store'
+    phases = tiny.make_project(
+        project / "p", {"one": tiny.phase_notebook(body, phase="one", parameters=declares), "two": body}
+    )
+    cold = tiny.run(project / "p", phases)
+    remarks: list[str] = []
+    with warm.ForkServer(["import ipykernel.kernelapp"]) as server:
+        server.preload([statement], hidden=plan(project / "p", phases=phases).hidden)
+        outcome = tiny.run(
+            project / "p", phases, server=server,
+            listener=lambda event: remarks.append(event["text"]) if event["event"] == "note" else None,
+        )  # fmt: skip
+    assert seen_of(cold, "one") == seen_of(outcome, "one") == [False, None, "for its processes\n"]
+    assert seen_of(cold, "two") == seen_of(outcome, "two") == [True, None, "for its processes\n"]
+    (remark,) = remarks
+    assert "reads the variable MLOPSKIT_TEST_TOKEN, which is another in this kernel" in remark
+
+
+def test_the_command_hides_what_secrets_come_from_and_forks(
+    project: Path, installed: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed("iterates", "import os\nfound = 'hunter2-hunter2' in [value for _, value in os.environ.items()]")
+    monkeypatch.setenv("MLOPSKIT_TEST_TOKEN", "hunter2-hunter2")
+    LAY(project / "p", one="import iterates, sys\nrun.write('seen', [iterates.found, *sys.orig_argv[1:3]])")
+    path = next((project / "p/notebooks").iterdir())
+    said = json.loads(path.read_text())
+    declares = "\n" + 'token: "secret" = "env:MLOPSKIT_TEST_TOKEN"  # to the store'
+    next(cell for cell in said["cells"] if cell["id"] == "parameters")["source"] += declares
+    path.write_text(json.dumps(said))
+    command = [sys.executable, "-m", "mlopskit", "run", "--json", "--project", str(project / "p")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (written,) = (project / "p/runs").glob("*/one/seen.json")
+    assert json.loads(written.read_text()) == [False, "-m", "mlopskit.runner.forkserver"], done.stdout

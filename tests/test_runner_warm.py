@@ -268,7 +268,7 @@ def test_a_kernel_dies_with_its_server(project: Path) -> None:
 
 
 def test_the_command_line_gives_equal_artefacts_warm_and_cold(project: Path) -> None:
-    """The scope phase is enough: the other phases go the same way, and the whole lifecycle is run warm elsewhere."""
+    """Two phases are enough: the others go the same way, and the whole lifecycle is run warm elsewhere."""
     made = [sys.executable, "-m", "mlopskit"]
     subprocess.run([*made, "new", "demo", "--example", "mortgage"], check=True, capture_output=True)
     found = []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from mlopskit.runs import opened
+from mlopskit.runs import opened, read_trace
 from tests import tiny
 
 pytestmark = [pytest.mark.notebooks, pytest.mark.usefixtures("forked")]
@@ -23,6 +25,8 @@ READS = {
     "told": tiny.phase_notebook("open(place).read()", phase="told", parameters='place: str = "rates.csv"  # which'),
     "listed": "import os\nrun.write('v', len(os.listdir('pictures')))",
     "matched": "from pathlib import Path\nrun.write('v', len(list(Path('pictures').glob('*.png'))))",
+    "database": "import sqlite3\nsqlite3.connect('file:facts%20of.db?mode=ro', uri=True).close()",
+    "memory": "import sqlite3\nsqlite3.connect(':memory:').close()",
     "missed": "try:\n    open('more.txt')\nexcept OSError:\n    run.write('v', 0)",
     "nothing": "import tempfile\nwith tempfile.NamedTemporaryFile('w', dir='.') as file: file.write('1')",
 }
@@ -46,6 +50,7 @@ def test_what_a_cell_reads_looks_for_or_lists_past_the_run_counts_as_read(tmp_pa
     rates.to_csv(project / "rates.csv")
     rates.to_parquet(project / "rates.parquet")
     (project / "tables").mkdir()
+    (project / "facts of.db").touch()
     rates.to_parquet(project / "tables/more.parquet")
     assert executed(again(project, phases)) == set(READS)
     assert executed(again(project, phases)) == set()
@@ -57,7 +62,11 @@ def test_what_a_cell_reads_looks_for_or_lists_past_the_run_counts_as_read(tmp_pa
     rates.head(1).to_parquet(project / "tables/more.parquet")
     assert executed(again(project, phases)) == {"joined", "shell"}
     (project / "more.txt").touch()
-    assert executed(again(project, phases)) == {"missed"}
+    with closing(sqlite3.connect(project / "facts of.db")) as facts:
+        facts.execute("CREATE TABLE fact (name)")
+    last = again(project, phases)
+    assert executed(last) == {"missed", "database"}
+    assert ":memory:" not in str(last["memory"])
 
 
 def test_a_folder_beside_the_project_counts_unless_it_is_of_the_machine(
@@ -66,11 +75,31 @@ def test_a_folder_beside_the_project_counts_unless_it_is_of_the_machine(
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "tmp"))
     project = tmp_path / "p"
     counts = ["p/data/a.csv", "lent/settings.json", "p/data/runs/a.csv"]
-    others = ["p/runs/r/data/a.json", "p/.git/index", "tmp/a.csv", ".cache/fonts.json", "lib/site-packages/a/b.json"]
-    seen = {name: opened._is_of_interest(tmp_path / name, project, project / "runs") for name in [*counts, *others]}
+    others = ["p/.git/index", "tmp/a.csv", ".cache/fonts.json", "lib/site-packages/a/b.json"]
+    seen = {name: opened._is_of_interest(tmp_path / name, project) for name in [*counts, *others]}
     assert seen == {**dict.fromkeys(counts, True), **dict.fromkeys(others, False)}
-    assert not opened._is_of_interest(Path(sys.executable), project, project / "runs")
-    assert not opened._is_of_interest(Path("/proc/self/stat"), project, project / "runs")
+    assert not opened._is_of_interest(Path(sys.executable), project)
+    assert not opened._is_of_interest(Path("/proc/self/stat"), project)
+
+
+def test_a_file_beside_the_project_counts_and_what_lies_in_a_run_or_was_asked_for_does_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "lent").mkdir()
+    (tmp_path / "lent/rates.csv").write_text("rate\n1\n")
+    bodies = {
+        "beside": f"run.write('v', open({str(tmp_path / 'lent/rates.csv')!r}).read())",
+        "within": "import os\nrun.write('v', [os.listdir(place) for place in (run.home, run.source_file('pictures'))])",
+    }
+    phases = tiny.make_project(tmp_path / "p", bodies)
+    (tmp_path / "p/pictures").mkdir()
+    first = tiny.run(tmp_path / "p", phases, reuse_unchanged=True)
+    assert {record.op for record in read_trace(first.folder / "within")} == {"source", "write", "finish", "notebook"}
+    assert executed(again(tmp_path / "p", phases)) == set()
+    (tmp_path / "lent/rates.csv").write_text("rate\n2\n")
+    assert executed(again(tmp_path / "p", phases)) == {"beside"}
 
 
 def test_what_a_cell_writes_past_the_run_or_asks_the_network_is_never_reused(tmp_path: Path) -> None:

@@ -145,8 +145,8 @@ def _execute(plans: Sequence[Plan], tell: Listener, server: ForkServer | None, o
         with output.step("prepare", "Checking project file, notebooks, parameters and data", runs=planned.runs):
             folder = cache.standing(planned)
             if folder is None and server is not None:
-                notebooks = [phase.path(planned.project) for phase in planned.phases if phase.name in planned.chosen]
-                server.preload(importing.import_statements(notebooks, planned.project))
+                notebooks = [phase.path(planned.project) for phase in cache.likely(planned)]
+                server.preload(importing.import_statements(notebooks, planned.project), hidden=planned.hidden)
             remarks = refuse_bad_input(planned) if folder is None else ()
         if folder is not None:
             codes.append(_stands(folder, tell))

@@ -20,7 +20,7 @@ from mlopskit import artefacts
 from mlopskit.notebooks import load_notebook
 from mlopskit.runner import findings, manifest
 from mlopskit.runner.fingerprint import fingerprint, phase_key
-from mlopskit.runner.phases import ancestors
+from mlopskit.runner.phases import Phase, ancestors
 from mlopskit.runner.planning import Plan
 from mlopskit.runner.reuse import damaged
 from mlopskit.runs import Record, env_hash, listed, listing_hash, names_hash, read_trace, written
@@ -65,6 +65,15 @@ def standing(plan: Plan) -> Path | None:
         if same and _is_judged_alike(plan, said) and _repeats(plan, folder):
             return folder
     return None
+
+
+def likely(plan: Plan) -> list[Phase]:
+    """Return the phases that a plan executes, in front those for which there is nothing to reuse."""
+    chosen = [phase for phase in plan.phases if phase.name in plan.chosen]
+    if not plan.reuse or not (plan.runs / FOLDER).is_dir():
+        return chosen
+    wanted = keys(plan)
+    return sorted(chosen, key=lambda phase: bool(candidates(plan.runs, wanted[phase.name])))
 
 
 def _is_judged_alike(plan: Plan, said: Mapping[str, Any]) -> bool:

@@ -25,7 +25,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Dict
 
 from mlopskit.errors import NotebookError
-from mlopskit.notebooks import load_notebook
+from mlopskit.notebooks import PUT_IN, load_notebook
 from mlopskit.params import portable
 from mlopskit.runner.kernels import Setting, start, tidy
 from mlopskit.runner.record import Record
@@ -33,9 +33,6 @@ from mlopskit.runner.redaction import Redactor
 from mlopskit.runner.spill import Spill, shorten
 
 _RECORDED = ("output_path", "progress_bar", "log_output", "autosave_cell_every")
-_PUT_IN = "injected-parameters"
-"""Tag, and here also id, of the cell in which papermill writes parameters."""
-
 _FIRST_WITH_IDS = 5
 """The minor version of format 4 in which cells got ids."""
 
@@ -261,11 +258,11 @@ def _prepare(nb: Any, setting: Setting) -> None:
         if written.count(name) > 1 or not name:  # what it has now was drawn by lot
             cell["id"] = f"{cell.cell_type}-{number[cell.cell_type]}"
     for cell in filter(_is_put_in, nb.cells):
-        cell["id"] = _PUT_IN
+        cell["id"] = PUT_IN
 
 
 def _is_put_in(cell: Mapping[str, Any]) -> bool:
-    return _PUT_IN in cell.get("metadata", {}).get("tags", [])
+    return PUT_IN in cell.get("metadata", {}).get("tags", [])
 
 
 def _ids_in_file(path: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from mlopskit import artefacts
 from mlopskit.errors import NotebookError
-from mlopskit.notebooks import load_notebook, source_of
+from mlopskit.notebooks import PUT_IN, load_notebook, source_of
 from mlopskit.runner import manifest
 from mlopskit.runner.findings import gravest, rows
 from mlopskit.runs import TRACE, Record, read_trace
@@ -159,6 +159,6 @@ class Side:
             for place, cell in enumerate(notebook["cells"])
             if isinstance(cell, dict)
             and cell.get("cell_type") == "code"
-            and "injected-parameters" not in cell.get("metadata", {}).get("tags", [])
+            and PUT_IN not in cell.get("metadata", {}).get("tags", [])
         ]
         return {str(cell.get("id") or f"cell {place}"): source_of(cell) for place, cell in code}

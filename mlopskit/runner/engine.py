@@ -16,16 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlopskit.errors import NotebookError, ParameterError, RunError
-from mlopskit.notebooks import language_of, source_of, tagged
+from mlopskit.notebooks import PUT_IN, language_of, source_of, tagged
 from mlopskit.params import TAG, Parameter, check_overrides, read_parameters
-from mlopskit.secrets import Secret, look_up
+from mlopskit.secrets import Secret, look_up, variables
 from mlopskit.values import Text
 
 if TYPE_CHECKING:
     from mlopskit.runner.kernels import Setting
     from mlopskit.runner.spill import Spill
 
-_INJECTED = "injected-parameters"
 _PAPERMILLS_OWN = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}  # of `--inject-paths`; no notebook declares them
 _OMITTED = {"JPY_SESSION_NAME", "JPY_PARENT_PID"}  # of the notebook that calls papermill, not of the one it runs
 
@@ -170,7 +169,7 @@ def _inject(nb: Any, values: Mapping[str, Any]) -> None:
 
     nb.metadata.papermill["parameters"] = dict(values)
     for cell in nb.cells if values else ():
-        if _INJECTED in cell.metadata.get("tags", []):
+        if PUT_IN in cell.metadata.get("tags", []):
             cell.source = translate_parameters("python3", "python", dict(values))
 
 
@@ -197,8 +196,8 @@ def _setting(nb: Any, secrets: list[Secret], folder: Path, *, cold: bool) -> Set
         environment={**environment, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
         cwd=cwd,
         log=folder / "kernel.log",
-        injected=any(tagged(nb, _INJECTED)),
-        server=None if anew else keeper.server(needs, cwd),
+        injected=any(tagged(nb, PUT_IN)),
+        server=None if anew else keeper.server(needs, cwd, hidden=variables(secrets)),
         needs=needs,
         secrets=secrets,
     )
@@ -244,7 +243,7 @@ def _reteller(nb: Any, setting: Setting) -> Callable[[Exception], Exception]:
 
         if type(error).__name__ == "CellTimeoutError":
             return error
-        written = {"cells": [cell for cell in nb.cells if _INJECTED not in cell.metadata.get("tags", [])]}
+        written = {"cells": [cell for cell in nb.cells if PUT_IN not in cell.metadata.get("tags", [])]}
         status, told = explain(error, notebook=written, setting=setting, stopped=False)
         if status != "killed" or told is None:
             return error

@@ -184,9 +184,7 @@ def execute_phase(order: Order, tell: Callable[[Ending], None] = lambda _: None)
         leave(setting)
     if setting.admitted():
         if setting.unfit:
-            order.emit(
-                {"event": "note", "text": f"Kernels are started anew here: {setting.unfit} while it is imported."}
-            )
+            order.emit({"event": "note", "text": f"Kernels are started anew here: {setting.unfit}."})
         since = began if order.gate is None else max(began, order.gate.since)
         tell(_ending(order, setting, error, since=since))
     if is_certain:

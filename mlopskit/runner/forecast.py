@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mlopskit.notebooks import code_cells, heading_above, load_notebook
+from mlopskit.notebooks import PUT_IN, code_cells, heading_above, load_notebook
 from mlopskit.params import spelled
 from mlopskit.runner import cache, manifest, surroundings
 from mlopskit.runner.fingerprint import code_of, fingerprint
@@ -222,7 +222,7 @@ def _cells(plan: Plan, phase: Phase, folder: Path) -> Iterator[str]:
 def _code(notebook: Mapping[str, Any], *, by_id: bool) -> dict[Any, tuple[int, list[str]]]:
     """Return index and what counts of the code cells, by ids or else by places, without what papermill put in."""
     cells = [(index, notebook["cells"][index]) for index in code_cells(notebook)]
-    own = [(index, cell) for index, cell in cells if cell.get("id") != "injected-parameters"]
+    own = [(index, cell) for index, cell in cells if cell.get("id") != PUT_IN]
     return {cell["id"] if by_id else place: (index, code_of(cell)) for place, (index, cell) in enumerate(own)}
 
 

@@ -4,15 +4,16 @@ Importing pandas, scikit-learn, matplotlib and the rest takes seconds, each time
 them once, computes nothing, and forks: the child is a fresh process with the same modules, its own random state,
 environment, working directory, output and thread limits, in which ipykernel starts as it always does.
 
-The server speaks over one socket of message boundaries. ``{"import"}`` names further statements to execute. A request
-is ``{"request", "argv", "anew", "env", "cwd", "needs", "secrets"}`` with the two descriptors for standard output and
-error, served as soon as the statements that it needs were executed; with ``"anew"`` the child executes that command
-line, program and all, and is an ordinary kernel. The answer is ``{"request", "pid"}``, and when that child ends
-``{"ended", "status", "peak_kb"}`` with what `os.wait4` says. Where a module that was imported ahead did what can only
-be done in a kernel, no more are forked, and the answer is ``{"request", "unfit"}`` with what that was. When the other
-end of the socket closes, however that came about, or on SIGTERM, every child is killed with all that it started, and
-the server ends; a child dies with the server. What the server could not see to, because it was killed, its guard does,
-which is the process that was started.
+The server speaks over one socket of message boundaries. ``{"import", "hidden"}`` names further statements to execute,
+and variables that none of them must see. A request is ``{"request", "argv", "anew", "env", "cwd", "needs", "secrets"}``
+with the two descriptors for standard output and error, served as soon as the statements that it needs were executed;
+with ``"anew"`` the child executes that command line, program and all, and is an ordinary kernel. The answer is
+``{"request", "pid"}``, and when that child ends ``{"ended", "status", "peak_kb"}`` with what `os.wait4` says. Where a
+module that was imported ahead did what can only be done in a kernel, or read a variable that this kernel has otherwise,
+none is forked, and the answer is ``{"request", "unfit"}`` with what that was. When the other end of the socket closes,
+however that came about, or on SIGTERM, every child is killed with all that it started, and the server ends; a child
+dies with the server. What the server could not see to, because it was killed, its guard does, which is the process that
+was started.
 No multiprocessing is involved, so a cell may use it as in any kernel.
 """
 
@@ -24,13 +25,14 @@ import gc
 import io
 import json
 import os
+import random
 import selectors
 import signal
 import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -39,9 +41,6 @@ from mlopskit.runner import descendants, standin
 
 LIMIT = 1 << 20
 """Bytes of the longest request: an environment and a command line."""
-
-_LONGEST_SEED = 64
-"""Bits of a seed that somebody chose: NumPy draws 128."""
 
 _THREADS = {"OMP_NUM_THREADS": "openmp", "OPENBLAS_NUM_THREADS": "blas", "MKL_NUM_THREADS": "blas"}
 
@@ -61,11 +60,14 @@ class Preload:
         self.left = deque(statements)
         self.unfit = ""
         self._known = set(statements)
-        self._drawn: list[Any] = []
-        self._searched = 0
 
-    def add(self, statements: Sequence[str]) -> None:
-        """Put statements behind those that are left; each is executed once."""
+    def add(self, statements: Sequence[str], hidden: Iterable[str]) -> None:
+        """Put statements behind those that are left, each is executed once, and take variables out of their sight."""
+        for name in hidden:
+            if standin.present is not None:
+                standin.present.hide(name)
+            else:
+                os.environ.pop(name, None)
         if not self.unfit:
             self.left += [statement for statement in dict.fromkeys(statements) if statement not in self._known]
             self._known.update(statements)
@@ -76,26 +78,19 @@ class Preload:
         with contextlib.suppress(BaseException):  # a module may even leave the interpreter
             exec(statement, {"__name__": "__main__"})  # noqa: S102  parsed import statements only
         if noticed := stand_in.noticed():
-            self.unfit = f"`{statement}` {noticed}"
+            self.unfit = f"`{statement}` {noticed} while it is imported"
             self.left.clear()
 
     def has_done(self, statements: Sequence[str]) -> bool:
         """Tell whether none of these is still to come."""
         return not any(statement in self.left for statement in statements)
 
-    def unseeded(self) -> list[Any]:
-        """Return NumPy's generators that modules have made from the system's entropy, which two forks would share."""
-        if "numpy" in sys.modules and len(sys.modules) != self._searched:
-            import numpy as np
-
-            self._searched = len(sys.modules)
-            made = [thing for thing in gc.get_objects() if type(thing) is np.random.Generator]
-            self._drawn = [thing for thing in made if _is_entropy(getattr(thing.bit_generator.seed_seq, "entropy", 0))]
-        return self._drawn
-
-
-def _is_entropy(seed: Any) -> bool:
-    return isinstance(seed, int) and seed.bit_length() > _LONGEST_SEED
+    def unfit_for(self, request: Mapping[str, Any]) -> str:
+        """Say why the kernel of a request cannot be forked; nothing where it can, for which all is made ready."""
+        if request["anew"] or standin.present is None:
+            return ""
+        standin.present.unseeded.gather()
+        return self.unfit or standin.present.differs(request["env"])
 
 
 def serve(channel: socket.socket, preload: Preload) -> Callable[[], None]:
@@ -117,7 +112,7 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None]:
                     _end()
                 said = json.loads(message)
                 if "import" in said:
-                    preload.add(said["import"])
+                    preload.add(said["import"], said["hidden"])
                 else:
                     waiting.append((said, descriptors))
             served = next((item for item in waiting if preload.has_done(item[0]["needs"])), None)
@@ -127,11 +122,11 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None]:
                 continue
             waiting.remove(served)
             request, descriptors = served
-            if preload.unfit and not request["anew"]:
+            if unfit := preload.unfit_for(request):
                 _close(descriptors)
-                _send(channel, {"request": request["request"], "unfit": preload.unfit})
+                _send(channel, {"request": request["request"], "unfit": unfit})
                 continue
-            become = _execute if request["anew"] else partial(_become_kernel, unseeded=preload.unseeded())
+            become = _execute if request["anew"] else _become_kernel
             pid = os.fork()
             if pid == 0:
                 channel.close()
@@ -168,25 +163,24 @@ def _end() -> NoReturn:
     os._exit(0)
 
 
-def _become_kernel(
-    request: dict[str, Any], descriptors: Sequence[int], server: int, *, unseeded: Sequence[Any]
-) -> None:
+def _become_kernel(request: dict[str, Any], descriptors: Sequence[int], server: int) -> None:
     """Turn a forked child into the kernel that was asked for; nothing of the server's own state is left."""
     gc.freeze()  # what the server made is not the kernel's to collect: its pages stay shared
     gc.enable()
     _leave_server(descriptors, server)
     descendants.take(request["env"].get(descendants.VARIABLE, ""))
+    environment = {**request["env"], "JPY_PARENT_PID": str(server)}
     if standin.present is not None:
-        standin.present.step_aside()
+        environment = standin.present.step_aside(environment)
     os.environ.clear()
-    os.environ.update({**request["env"], "JPY_PARENT_PID": str(server)})
+    os.environ.update(environment)
     os.chdir(request["cwd"])
     _resolve_path()
     if request.get("secrets"):
         from mlopskit.secrets import hand_over
 
         hand_over(request["secrets"])
-    _reseed(unseeded)
+    random.seed()  # two forks of one server would draw the same
     _know_place()
     _limit_threads()
     _inline_figures()
@@ -222,19 +216,6 @@ def _resolve_path() -> None:
     entries = os.environ.get("PYTHONPATH", "/").split(os.pathsep)
     moved = {os.path.normpath(f"/{entry}"): str(Path(entry).resolve()) for entry in entries if entry[:1] != "/"}
     sys.path[:] = [moved.get(f"/{entry.lstrip('/')}", entry) if entry else entry for entry in sys.path]
-
-
-def _reseed(unseeded: Sequence[Any]) -> None:
-    """Give the child its own entropy: two forks of one server would draw the same numbers."""
-    import random
-
-    random.seed()
-    if "numpy" in sys.modules:
-        import numpy as np
-
-        np.random.seed(None)  # the global state is what two forks would share
-        for generator in unseeded:
-            generator.bit_generator.state = type(generator.bit_generator)().state
 
 
 def _know_place() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mlopskit import __version__
 from mlopskit.errors import MlopskitError
-from mlopskit.notebooks import code_cells, language_of, load_notebook, source_of, tagged
+from mlopskit.notebooks import PUT_IN, code_cells, language_of, load_notebook, source_of, tagged
 from mlopskit.params import TAG, notebook_parameters
 from mlopskit.runner.overrides import combine, declarations
 from mlopskit.runner.phases import PHASES, Phase, require_notebooks
@@ -80,7 +80,7 @@ def _form(project: Path, phase: Phase) -> Iterator[Finding]:
 def _parameter_order(notebook: Mapping[str, Any], names: set[str]) -> Iterator[str]:
     """Yield what would make an override come to nothing."""
     cells = code_cells(notebook)
-    if any(True for _ in tagged(notebook, "injected-parameters")):
+    if any(True for _ in tagged(notebook, PUT_IN)):
         yield "it holds a cell that an earlier run put in (tag `injected-parameters`); delete that cell"
     first = notebook["cells"][cells[0]] if cells else {}
     if TAG not in first.get("metadata", {}).get("tags", []):

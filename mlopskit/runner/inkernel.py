@@ -33,6 +33,7 @@ def load_ipython_extension(shell: Any) -> None:
     """Prepare the kernel that this shell belongs to; IPython calls it by this name."""
     if standin.present is not None:
         standin.present.become()
+    standin.draw_early()
     if "MLOPSKIT_RUN" in os.environ:  # a phase of a batch run, which may be reused
         opened.watch()
         shell.events.register("pre_run_cell", lambda info: _note(shell, info.raw_cell))

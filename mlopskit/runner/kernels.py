@@ -34,7 +34,7 @@ from mlopskit.runner.redaction import Redactor
 from mlopskit.runner.resident import keeper
 from mlopskit.runner.surroundings import HASH_SEED
 from mlopskit.runner.warm import ForkedProcess, ForkServer, UnfitError, is_supported
-from mlopskit.secrets import Secret
+from mlopskit.secrets import Secret, variables
 
 _ARGUMENTS = [
     "--log-level=50",  # the runner says in words what goes wrong
@@ -292,7 +292,7 @@ def said(setting: Setting) -> str:
 
 def _environment(setting: Setting) -> dict[str, str]:
     """Return the kernel's environment with its mark, without the variables that secrets come from."""
-    hidden = {secret.reference.removeprefix("env:") for secret in setting.secrets}
+    hidden = variables(setting.secrets)
     shown = {name: value for name, value in setting.environment.items() if name not in hidden}
     return {**shown, descendants.VARIABLE: setting.watch.mark}
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlopskit.notebooks import heading_above, source_of
+from mlopskit.notebooks import PUT_IN, heading_above, source_of
 from mlopskit.runner.likeness import STANDARD, Tolerance, first_difference, leaf_differences, texts_alike
 from mlopskit.runner.spill import spilled
 
@@ -111,7 +111,7 @@ def _code(notebook: Mapping[str, Any]) -> dict[str, tuple[int, Mapping[str, Any]
     cells = [
         (place, cell)
         for place, cell in enumerate(notebook["cells"])
-        if cell.get("cell_type") == "code" and "injected-parameters" not in _tags(cell) and source_of(cell).strip()
+        if cell.get("cell_type") == "code" and PUT_IN not in _tags(cell) and source_of(cell).strip()
     ]
     return {str(cell.get("id") or f"cell {number}"): (place, cell) for number, (place, cell) in enumerate(cells)}
 

@@ -12,7 +12,7 @@ from mlopskit.runner.graph import graph, with_phase_parameters
 from mlopskit.runner.overrides import Parameters, combine, declarations, resolve
 from mlopskit.runner.phases import Phase, require_notebooks, select
 from mlopskit.scope import PROJECT_FILE, Scope
-from mlopskit.secrets import Secret
+from mlopskit.secrets import Secret, variables
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,11 @@ class Plan:
         """Phases before the last one executed that are not executed themselves."""
         last = max(index for index, phase in enumerate(self.phases) if phase.name in self.chosen)
         return [phase.name for phase in self.phases[:last] if phase.name not in self.chosen]
+
+    @property
+    def hidden(self) -> set[str]:
+        """Variables of the environment that nothing must read past a secret parameter."""
+        return variables(secret for known in self.secrets.values() for secret in known)
 
 
 @dataclass(frozen=True)

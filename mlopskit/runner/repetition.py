@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
@@ -105,8 +105,11 @@ def execute_again(planned: Plan, listener: Listener, *, jobs: int, cold: bool) -
     """Execute every phase of the plan anew; nothing comes from the cache."""
     planned = replace(planned, reuse=False, jobs=jobs)
     notebooks = [phase.path(planned.project) for phase in planned.phases]
-    statements = importing.import_statements(notebooks, planned.project) if warm.is_supported() and not cold else None
-    with nullcontext() if statements is None else warm.ForkServer(statements, planned.project) as server:
+    with ExitStack() as stack:
+        server = None
+        if warm.is_supported() and not cold:
+            statements = importing.import_statements(notebooks, planned.project)
+            server = stack.enter_context(warm.ForkServer(statements, planned.project, hidden=planned.hidden))
         execute(planned, listener=listener, server=server)
 
 

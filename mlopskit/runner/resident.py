@@ -11,7 +11,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from mlopskit.runner.importing import import_statements, imports_in
@@ -35,26 +35,29 @@ class Resident(ForkServer):
         Import statements that it executes before it forks.
     folder : Path or str
         Where it executes them.
+    hidden : collection of str
+        Variables of the environment that none of them must see.
     """
 
-    def __init__(self, statements: Sequence[str], folder: Path | str = "/") -> None:
+    def __init__(self, statements: Sequence[str], folder: Path | str = "/", *, hidden: Collection[str] = ()) -> None:
         self._statements = list(statements)
         self._interpreter = _interpreter_settings()
-        super().__init__(statements, folder)
+        self._visible = os.environ.keys() - set(hidden)
+        super().__init__(statements, folder, hidden=hidden)
 
     @property
     def is_alive(self) -> bool:
         """Tell whether its process runs."""
         return self._process.poll() is None
 
-    def fits(self, project: Path) -> bool:
+    def fits(self, project: Path, hidden: Collection[str]) -> bool:
         """Tell whether a kernel in this folder would have imported the same modules by itself.
 
-        Not where a module of the folder bears the name of one that was imported ahead, or when the variables that
-        Python reads at its start have changed since.
+        Not where a module of the folder bears the name of one that was imported ahead, when the variables that
+        Python reads at its start have changed since, or when what was imported could see one that is hidden from it.
         """
         same = imports_in(self._statements, project) == self._statements
-        return same and self._interpreter == _interpreter_settings()
+        return same and self._interpreter == _interpreter_settings() and self._visible.isdisjoint(hidden)
 
     def forget(self) -> None:
         """Let go of the server in a forked copy of this process: it is the parent's, and must see the parent's end."""
@@ -70,7 +73,7 @@ class Keeper:
         self._kept: dict[str, Resident] = {}
         self._is_registered = False
 
-    def server(self, needs: Sequence[str], project: Path) -> Resident | None:
+    def server(self, needs: Sequence[str], project: Path, *, hidden: Collection[str] = ()) -> Resident | None:
         """Return the server that forks, started when there is none; None when it does not fit a kernel in this folder.
 
         Parameters
@@ -79,10 +82,12 @@ class Keeper:
             Import statements of the notebook that asks.
         project : Path
             The kernel's working directory.
+        hidden : collection of str
+            Variables of the environment that the kernel does not have, since its secrets come from there.
         """
         statements = imports_in([*import_statements((), project), *needs], project)
-        server = self._living("warm", statements, project)
-        return server if server.fits(project) else None
+        server = self._living("warm", statements, project, hidden)
+        return server if server.fits(project, hidden) else None
 
     def starter(self) -> Resident:
         """Return the server that starts cold kernels, started when there is none."""
@@ -94,13 +99,15 @@ class Keeper:
             while self._kept:
                 self._kept.popitem()[1].close()
 
-    def _living(self, kind: str, statements: Sequence[str], folder: Path | str = "/") -> Resident:
+    def _living(
+        self, kind: str, statements: Sequence[str], folder: Path | str = "/", hidden: Collection[str] = ()
+    ) -> Resident:
         with self._lock:
             self._register()
             if kind in self._kept and not self._kept[kind].is_alive:
                 self._kept.pop(kind).close()
             if kind not in self._kept:
-                self._kept[kind] = Resident(statements, folder)
+                self._kept[kind] = Resident(statements, folder, hidden=hidden)
             return self._kept[kind]
 
     def _register(self) -> None:

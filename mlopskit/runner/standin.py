@@ -4,7 +4,8 @@ Libraries look at both while they are imported: some choose by the shell how the
 logs keep the stream of that moment. So in the server there is a shell that answers such questions as a kernel's does,
 and streams that become the kernel's once there is one. What cannot stand in for a kernel is noticed: a module that
 prints or warns while it is imported, which belongs under the cell that imports it, one that starts a thread, which no
-fork has, or one that wants more of the shell than to know what it is.
+fork has, one that draws random numbers which a cell may have seeded, or one that wants more of the shell than to know
+what it is. Which variables of the environment they read is noted as well: a kernel that has others is none of theirs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,14 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from mlopskit.runner import descendants
+
+_SETTLED = (
+    "MATPLOTLIBRC", "MPLBACKEND", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+    "JPY_PARENT_PID", "JPY_SESSION_NAME", "MLOPSKIT_PROJECT", "MLOPSKIT_RUN", "MLOPSKIT_PHASE", descendants.VARIABLE,
+)  # fmt: skip
+"""Variables that a fork sees to itself, or that say who a kernel works for."""
 
 _FIELDS = ("_real", "_kind", "_known", "_asked")
 
@@ -62,6 +71,29 @@ def _later(kind: type, real: Callable[[], Any], known: Mapping[str, Any], asked:
     return type(kind.__name__, (_Later,), {"__module__": kind.__module__})(real, kind, known, asked)
 
 
+class _Watched(dict[bytes, bytes]):
+    """The variables of the environment, what somebody found who looked for one, and which were set or taken out."""
+
+    def __init__(self, variables: dict[bytes, bytes]) -> None:
+        super().__init__(variables)
+        self.before = variables
+        self.found: dict[bytes, bytes | None] = {}
+        self.changed: dict[bytes, bytes | None] = {}
+
+    def __getitem__(self, name: bytes) -> bytes:
+        if name not in self.changed:
+            self.found.setdefault(name, self.get(name))
+        return super().__getitem__(name)
+
+    def __setitem__(self, name: bytes, value: bytes) -> None:
+        self.changed[name] = value
+        super().__setitem__(name, value)
+
+    def __delitem__(self, name: bytes) -> None:
+        super().__delitem__(name)
+        self.changed[name] = None
+
+
 class StandIn:
     """Stands in for shell and streams from when it is made, in this process and in those that it forks."""
 
@@ -75,6 +107,8 @@ class StandIn:
         from IPython.display import display
         from traitlets.config import Config
 
+        from mlopskit.runner.seeding import Unseeded
+
         def shell() -> Any:
             there = InteractiveShell._instance
             return None if there is stand_in else there
@@ -85,8 +119,14 @@ class StandIn:
         stand_in: Any = _later(ZMQInteractiveShell, shell, known, self._asked)
         InteractiveShell._instance = stand_in
         vars(builtins).update(__IPYTHON__=True, get_ipython=lambda: stand_in, display=display)
-        ZMQInteractiveShell.init_environment(stand_in)  # type: ignore[no-untyped-call]  # each kernel sets these
+        before = dict(os.environ)
+        ZMQInteractiveShell.init_environment(stand_in)  # type: ignore[no-untyped-call]
+        set_by_each = {name for name, value in os.environ.items() if before.get(name) != value}
+        self._settled = {*_SETTLED, *set_by_each}
         os.environ["JPY_PARENT_PID"] = str(os.getppid())
+        self._variables = os.environ._data = _Watched(os.environ._data)  # type: ignore[attr-defined]
+        draw_early()
+        self.unseeded = Unseeded()
         for number in (1, 2):
             said = os.memfd_create("said while importing")
             os.dup2(said, number)
@@ -103,15 +143,36 @@ class StandIn:
             return "prints something"
         if threading.active_count() > 1:
             return "starts a thread"
+        if self.unseeded.shared_were_used():
+            return "seeds or draws the random numbers that all share"
         return f"asks the shell for `{self._asked[0]}`" if self._asked else ""
 
-    def step_aside(self) -> None:
-        """Leave the place to the kernel that this process becomes."""
+    def hide(self, name: str) -> None:
+        """Take a variable out of the sight of what is imported from now on."""
+        self._variables.pop(os.fsencode(name), None)  # and nobody has looked for it thereby
+        os.unsetenv(name)
+
+    def differs(self, environment: Mapping[str, str]) -> str:
+        """Say which variable that a module read a kernel in this environment has otherwise; empty where none is."""
+        for name, found in self._variables.found.items():
+            key, there = os.fsdecode(name), None if found is None else os.fsdecode(found)
+            if key not in self._settled and environment.get(key) != there:
+                return f"a module that is imported ahead reads the variable {key}, which is another in this kernel"
+        return ""
+
+    def step_aside(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Leave the place to the kernel that this process becomes, and return its environment as modules changed it."""
         from IPython.core.interactiveshell import InteractiveShell
 
+        os.environ._data = self._variables.before  # type: ignore[attr-defined]
         InteractiveShell._instance = None
         del builtins.__IPYTHON__, builtins.get_ipython  # type: ignore[attr-defined]
+        self.unseeded.make_anew()
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        changed = {os.fsdecode(name): value for name, value in self._variables.changed.items()}
+        others = {name: value for name, value in changed.items() if name not in self._settled}
+        kept = {name: value for name, value in environment.items() if name not in others}
+        return kept | {name: os.fsdecode(value) for name, value in others.items() if value is not None}
 
     def become(self) -> None:
         """Be the streams of the kernel that there is now, for whoever kept them."""
@@ -120,6 +181,11 @@ class StandIn:
 
 present: StandIn | None = None
 """That of this process, if modules were imported ahead in it."""
+
+
+def draw_early() -> None:
+    """Import what scikit-learn imports and draws a random number meanwhile, which no cell may have seeded before."""
+    import rich.style  # noqa: F401
 
 
 def take_place() -> StandIn:

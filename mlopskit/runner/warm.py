@@ -2,10 +2,11 @@
 
 The server is started while the project is still being checked; no kernel is forked before the checks are over. What a
 warm kernel computes is what a cold one computes: a fresh process with its own environment, working directory, random
-state, output and thread limits, started by ipykernel. More modules are imported in it than its cells asked for, so a
-cell that names a part of a package without importing it may find it here alone; ``--cold`` tells. Where forking is not
-safe there is no server, and kernels are cold. On Linux a server that imported nothing starts cold kernels too, so that
-whatever ends, what they started ends.
+state, output and thread limits, started by ipykernel; where a module that was imported ahead stands in the way of that
+(`standin`), it is started anew. More modules are imported in it than its cells asked for, so a cell that names a part
+of a package without importing it may find it here alone; ``--cold`` tells. Where forking is not safe there is no
+server, and kernels are cold. On Linux a server that imported nothing starts cold kernels too, so that whatever ends,
+what they started ends.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -101,10 +102,15 @@ class ForkServer:
         Import statements that it executes before it forks.
     folder : Path or str
         Where it executes them: some modules read settings in the working directory while they are imported.
+    hidden : collection of str
+        Variables of the environment that none of them must see: a secret comes from there.
     """
 
-    def __init__(self, statements: Sequence[str] = (), folder: Path | str = "/") -> None:
+    def __init__(
+        self, statements: Sequence[str] = (), folder: Path | str = "/", *, hidden: Collection[str] = ()
+    ) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        shown = {name: value for name, value in os.environ.items() if name not in hidden}
         with theirs:
             program = [sys.executable, "-m", "mlopskit.runner.forkserver"]
             command = [*program, str(theirs.fileno()), str(folder), *statements]
@@ -112,7 +118,7 @@ class ForkServer:
                 command,
                 pass_fds=[theirs.fileno()],
                 cwd="/",
-                env={**os.environ, "PYTHONHASHSEED": HASH_SEED, descendants.VARIABLE: descendants.BLANK},
+                env={**shown, "PYTHONHASHSEED": HASH_SEED, descendants.VARIABLE: descendants.BLANK},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -134,10 +140,17 @@ class ForkServer:
     ) -> None:
         self.close()
 
-    def preload(self, statements: Sequence[str]) -> None:
-        """Have it execute more import statements, after those that it was given; a server that is gone is let be."""
+    def preload(self, statements: Sequence[str], *, hidden: Collection[str] = ()) -> None:
+        """Have it execute more import statements, after those that it was given; a server that is gone is let be.
+
+        Parameters
+        ----------
+        statements : sequence of str
+        hidden : collection of str
+            Variables of the environment that they must not see.
+        """
         with contextlib.suppress(OSError):
-            self._channel.send(json.dumps({"import": list(statements)}).encode())
+            self._channel.send(json.dumps({"import": list(statements), "hidden": sorted(hidden)}).encode())
 
     def fork(
         self,
@@ -173,7 +186,8 @@ class ForkServer:
         Raises
         ------
         UnfitError
-            When a module that was imported ahead did what can only be done in a kernel.
+            When a module that was imported ahead did what can only be done in a kernel, or read a variable of the
+            environment that this kernel has otherwise.
         RunError
             When the server is gone or does not answer.
         """

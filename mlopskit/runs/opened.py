@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from mlopskit.runs.modules import is_installed
 from mlopskit.scope import PROJECT_FILE
@@ -53,7 +54,7 @@ class _Seen:
             path, mode, flags = arguments
             self._file(path, writing=bool(flags & _WRITING) if isinstance(flags, int) else mode != "r")
         elif event == "sqlite3.connect":
-            self._file(arguments[0], writing=False)
+            self._database(arguments[0])
         elif event == "glob.glob" and isinstance(arguments[0], str):
             self.patterns.add(_full(arguments[0]))
         elif event == "pathlib.Path.glob":
@@ -69,8 +70,15 @@ class _Seen:
             full = _full(path)
             self.files[full] = writing or self.files.get(full, False)
 
+    def _database(self, name: Any) -> None:
+        """Note the file of an SQLite database, which may be told as an address or lie in memory."""
+        name = os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else ""
+        path = unquote(name.removeprefix("file:").partition("?")[0]) if name.startswith("file:") else name
+        if path != ":memory:" and "mode=memory" not in name:
+            self._file(path, writing=False)
+
     def _host(self, address: Any) -> None:
-        if isinstance(address, tuple) and isinstance(address[0], str):
+        if isinstance(address, tuple) and address and isinstance(address[0], str):
             try:
                 is_here = ip_address(address[0].partition("%")[0]).is_loopback
             except ValueError:
@@ -111,15 +119,16 @@ def past(project: Path, runs: Path, known: Collection[Path]) -> Iterator[tuple[s
     """
     if _seen is None:
         return
+    ours = (runs, Path(__file__).parents[1], share("templates"), *known)
     files = {**dict.fromkeys(_named_files(project), False), **_seen.files}
     for file, written in sorted(files.items()):
         path = Path(file)
-        if _is_of_interest(path, project, runs) and not any(path.resolve().is_relative_to(place) for place in known):
+        if _is_of_interest(path, project) and not _is_in(path, ours):
             yield from _told(path, _name(path, project), written=written, lacking=path.is_relative_to(project))
     searched = {_full(entry) for entry in (*sys.path, *sys.path_importer_cache)}  # whoever imports lists these
     listed = {f"{glob.escape(folder)}/*" for folder in _seen.folders - searched}
     for pattern in sorted(_seen.patterns | listed):
-        if _is_of_interest(Path(pattern), project, runs):
+        if _is_of_interest(Path(pattern), project) and not _is_in(Path(pattern), ours):
             yield "listing", _name(Path(pattern), project)
     yield from (("live", host) for host in sorted(_seen.hosts))
 
@@ -161,10 +170,13 @@ def _name(path: Path, project: Path) -> str:
     return path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path)
 
 
-def _is_of_interest(path: Path, project: Path, runs: Path) -> bool:
-    """Tell whether a path is data: neither of a run nor of what is installed, of the machine or hidden."""
-    if any(path.is_relative_to(place) for place in (runs, Path(__file__).parents[1], share("templates"))):
-        return False
+def _is_in(path: Path, places: Collection[Path]) -> bool:
+    whole = path.resolve()
+    return any(path.is_relative_to(place) or whole.is_relative_to(place) for place in places)
+
+
+def _is_of_interest(path: Path, project: Path) -> bool:
+    """Tell whether a path is data: not of what is installed or of the machine, nor hidden."""
     if path.is_relative_to(project):
         return not any(part.startswith(".") for part in path.relative_to(project).parts)
     of_machine = (*_SYSTEM, sys.prefix, sys.base_prefix, tempfile.gettempdir())

@@ -30,6 +30,9 @@ ALL_RUN = f"""
         return prompts.length > 0 && prompts.every((prompt) => /\\d/.test(prompt.innerText));
     }})()
 """
+NONE_RUN = f"""
+    [...document.querySelectorAll('{PANEL} {READY}')].every((prompt) => !/\\d/.test(prompt.innerText))
+"""
 FAULTS = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']"
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jupyterlab")]  # one server for all
@@ -62,14 +65,24 @@ def page(lab: Any) -> Iterator[Any]:
         browser.close()
 
 
+def choose(page: Any, menu: str, item: str) -> None:
+    """Choose an item of a menu."""
+    page.locator(".lm-MenuBar-itemLabel", has_text=menu).click()
+    page.locator(".lm-Menu-itemLabel").get_by_text(item, exact=True).click()
+
+
 def run_all(page: Any, lab: Any, notebook: str) -> Any:
-    """Open a notebook, choose *Run, Run All Cells*, and return its panel when every cell has run."""
+    """Open a notebook, choose *Run, Run All Cells*, and return its panel when every cell has run.
+
+    What it showed before is cleared first: it would pass for what it shows now.
+    """
     page.goto(f"{lab.address}/lab/tree/notebooks/{notebook}?reset&token={lab.token}")
     page.locator(f"{PANEL} {READY}").first.wait_for()
     page.wait_for_function(IDLE)
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-    page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
-    page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
+    choose(page, "Edit", "Clear Outputs of All Cells")
+    page.wait_for_function(NONE_RUN)
+    choose(page, "Run", "Run All Cells")
     page.wait_for_function(ALL_RUN)
     page.wait_for_function(IDLE)
     return page.locator(PANEL)

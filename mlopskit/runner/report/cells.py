@@ -10,6 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from mlopskit.notebooks import PUT_IN
 from mlopskit.runner.report.evidence import Phase, anchor
 from mlopskit.runner.report.links import Links, links, settled
 from mlopskit.runner.report.prose import markdown, python, terminal
@@ -103,8 +104,8 @@ def _links(phase: Phase) -> dict[int, Links]:
 def _code(cell: Mapping[str, Any], source: str, linked: Links, *, name: str, heading: str, prefix: str) -> Block:
     tags = _tags(cell)
     outputs = [item for item in cell.get("outputs") or [] if isinstance(item, dict)]
-    label = "Parameters" if {"parameters", "injected-parameters"} & set(tags) else "Code"
-    if "injected-parameters" in tags:
+    label = "Parameters" if {"parameters", PUT_IN} & set(tags) else "Code"
+    if PUT_IN in tags:
         label = "Parameters given to this run"
     return Block(
         "code",
