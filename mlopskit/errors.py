@@ -104,7 +104,8 @@ class NotebookError(MlopskitError):
         """The notebook of a phase is not there."""
         return cls(
             f"Notebook {path.name} is missing in {path.parent}; it holds {listing(existing)}. "
-            "Put it back with `mlopskit new --here --notebooks-only`."
+            "Put it back: one that mlopskit brings with `mlopskit new --here --notebooks-only`, one of your own from "
+            "version control; or correct `notebook` of its [[phase]] in mlops.toml."
         )
 
     @classmethod
@@ -160,7 +161,27 @@ class RunError(MlopskitError):
         """The phase has not been run to its end in any run that may be read from here."""
         return cls(
             f"Phase {phase} has no finished results in {where}. Run its notebook to the end first, "
-            "or make a whole run with `mlopskit run`."
+            "or make a whole run with `mlopskit run`. Where the phase that reads it does not come after it, add it to "
+            "`after` of that [[phase]] in mlops.toml."
+        )
+
+    @classmethod
+    def from_failed_phase(cls, phase: str, base: str) -> RunError:
+        """The base run has results of the phase, which failed all the same."""
+        return cls(
+            f"Phase {phase} did not end well in {base}, so its results are not taken from there. "
+            "Make a whole run with `mlopskit run`, or name another run with --base."
+        )
+
+    @classmethod
+    def from_no_base(cls, runs: object, latest: str, existing: Iterable[str]) -> RunError:
+        """No run was named to take phases from, and ``latest`` names none that is there."""
+        existing = list(existing)
+        lead = f"{runs}/latest names {latest}, which is not there" if latest else f"There is no finished run in {runs}"
+        there = f" with --base; there are {listing(existing)}." if existing else " with --base."
+        return cls(
+            f"{lead}, so there is nothing to take the other phases from. "
+            f"Make a whole run with `mlopskit run`, or name one{there}"
         )
 
     @classmethod

@@ -18,7 +18,9 @@ from mlopskit import values
 from mlopskit.errors import listing, nearest
 from mlopskit.values import Text
 
-_RANGE = re.compile(r"^(?P<low>\S*?)\.\.(?P<high>\S*?)(?:$|:$|:\s+(?P<help>.*)$|\s+(?P<rest>.*)$)")
+_RANGE = re.compile(r"^(?P<low>\S*?)\.\.(?P<high>\S*?)(?:$|\s*:$|\s*:\s+(?P<help>.*)$|\s+(?P<rest>.*)$)")
+_ENUM = 'its choices stand in its comment, as in `method: "enum" = "a"  # a | b: help`'
+_KNOWN = f"{listing(values.TYPES, limit=20)} and enum ({_ENUM})"
 _RANGED = ("int", "float", "date", "datetime")
 _LITERAL = re.compile(r"(?:typing\.)?Literal(\[.*\])")
 _CHOICES = re.compile(r"^(?P<names>[^|:]+(?:\|[^|:]+)+)(?::\s*(?P<help>.*))?$")
@@ -68,9 +70,7 @@ def parse_type(spelled: str) -> tuple[str, str, bool, tuple[Any, ...]]:
     optional = "None" in parts
     rest = [part for part in parts if part != "None"]
     if len(rest) != 1:
-        raise ValueError(
-            f"`{spelled}` is not one type; known are {listing(values.TYPES, limit=20)}, each with `| None`"
-        )
+        raise ValueError(f"`{spelled}` is not one type; known are {_KNOWN}, each with `| None`")
     if literal := _LITERAL.fullmatch(rest[0]):
         kind, choices, empty = _choices(literal[1], spelled)
         return kind, "", optional or empty, choices
@@ -79,7 +79,7 @@ def parse_type(spelled: str) -> tuple[str, str, bool, tuple[Any, ...]]:
     if (kind != "list" and re.search(r"\bsecret\b", item)) or item == "secret":
         raise ValueError(f"`{spelled}` holds secrets; give each a parameter of its own")
     if item and kind not in {"list", "dict"}:
-        raise ValueError(f"`{spelled}`: nothing stands in brackets behind {kind}; take them away")
+        raise ValueError(_no_brackets(base.strip(), kind, spelled))
     if item and kind == "dict":
         key, _, item = (part.strip() for part in item.partition(","))
         if key != "str":
@@ -93,6 +93,12 @@ def parse_type(spelled: str) -> tuple[str, str, bool, tuple[Any, ...]]:
         plain = "list[str] or list" if kind == "list" else "dict[str, list] or dict"
         raise ValueError(f"`{spelled}` says more of its items than is checked; give a plain type, as in {plain}")
     return kind, _known_type(item, spelled), optional, ()
+
+
+def _no_brackets(base: str, kind: str, spelled: str) -> str:
+    if base == "enum":
+        return f"`{spelled}` is not how an enum is written: {_ENUM}"
+    return f"`{spelled}`: nothing stands in brackets behind {kind}; take them away"
 
 
 def _choices(listed: str, spelled: str) -> tuple[str, tuple[Any, ...], bool]:
@@ -111,9 +117,7 @@ def _choices(listed: str, spelled: str) -> tuple[str, tuple[Any, ...], bool]:
 def _known_type(name: str, spelled: str) -> str:
     kind = {"Path": "path", "enum": "str", "date.date": "date"}.get(name.strip(), name.strip())
     if kind not in values.TYPES:
-        raise ValueError(
-            f"unknown type `{spelled}`{nearest(kind, values.TYPES)}; known are {listing(values.TYPES, limit=20)}"
-        )
+        raise ValueError(f"unknown type `{spelled}`{nearest(kind, (*values.TYPES, 'enum'))}; known are {_KNOWN}")
     return kind
 
 

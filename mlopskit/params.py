@@ -9,10 +9,11 @@ never run::
     since: "date | None" = None       # first day of the data that count
     password: "secret" = "env:DB"     # a reference, never the value itself
 
-Types are int, float, bool, str, date, datetime, path, list, dict and secret, each optional with ``| None``. Dates and
-paths travel as strings. Values from ``mlops.toml`` and from the command line are checked and converted here, all
-problems at once. A secret is taken out of what cells show before anything is saved; of its encoded forms those that are
-usual (base64, hex, quoted for a URL), which is best effort.
+Types are int, float, bool, str, date, datetime, path, list, dict, secret and enum (text with its choices in the
+comment), each optional with ``| None``. A comment may stand on any line of its declaration, and is the only one there.
+Dates and paths travel as strings. Values from ``mlops.toml`` and from the command line are checked and converted here,
+all problems at once. A secret is taken out of what cells show before anything is saved; of its encoded forms those that
+are usual (base64, hex, quoted for a URL), which is best effort.
 """
 
 from __future__ import annotations
@@ -157,12 +158,18 @@ def read_parameters(source: str) -> list[Parameter]:
     >>> read_parameters("n: int = 5  # 1..9: how many")[0].limits
     '1..9'
     """
+    found, problems = _declarations(source)
+    if problems:
+        raise ParameterError.from_problems(problems)
+    return found
+
+
+def _declarations(source: str) -> tuple[list[Parameter], list[str]]:
+    """Do what `read_parameters` does, and return the problems instead of raising them."""
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
-        raise ParameterError(
-            f"The parameters cell, line {error.lineno}, is not Python: {error.msg}. Correct it."
-        ) from None
+        return [], [f"The parameters cell, line {error.lineno}, is not Python: {error.msg}. Correct it."]
     comments = grammar.comments(source)
     found: list[Parameter] = []
     problems: list[str] = []
@@ -170,13 +177,36 @@ def read_parameters(source: str) -> list[Parameter]:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             continue
         try:
-            found.append(_declaration(node, comments.get(node.end_lineno or node.lineno, "")))
+            found.append(_declaration(node, _comment(node, tree.body, comments)))
         except ValueError as error:
             problems.append(f"parameters cell, line {node.lineno}: {error}")
     problems += [f"parameters cell: `{name}` is declared twice; keep one" for name in _repeated(found)]
-    if problems:
-        raise ParameterError.from_problems(problems)
-    return found
+    return found, problems
+
+
+def _comment(node: ast.stmt, body: Sequence[ast.stmt], comments: Mapping[int, str]) -> str:
+    """Return the comment of a statement, which may stand on any of its lines, but is the only one on them."""
+    lines = [line for line in _lines(node) if comments.get(line)]
+    if not lines or not isinstance(node, ast.Assign | ast.AnnAssign):
+        return ""
+    named = [other for other in body if lines[0] in _lines(other) and isinstance(other, ast.Assign | ast.AnnAssign)]
+    if len(named) > 1:
+        names = " and ".join(f"`{_name(other)}`" for other in named)
+        raise ValueError(f"{names} share a line, and with it a comment; give each a line of its own")
+    if len(lines) > 1:
+        raise ValueError(
+            f"`{_name(node)}` has {len(lines)} comments, and only one can say its limits and its help; "
+            "keep one, and put the others above it"
+        )
+    return comments[lines[0]]
+
+
+def _lines(node: ast.stmt) -> range:
+    return range(node.lineno, (node.end_lineno or node.lineno) + 1)
+
+
+def _name(node: ast.Assign | ast.AnnAssign) -> str:
+    return ast.unparse(node.target if isinstance(node, ast.AnnAssign) else node.targets[0])
 
 
 def _repeated(found: Iterable[Parameter]) -> list[str]:
@@ -344,23 +374,20 @@ def notebook_parameters(path: Path) -> list[Parameter]:
             f"{path.name} has {len(cells)} cells tagged `parameters`; keep the tag on the first code cell only."
         )
     source = source_of(cells[0])
-    try:
-        found = read_parameters(source)
-        if all(notebook["cells"][index] is cells[0] for index in code_cells(notebook)[:1]):
-            _check_annotations(source)
-        return found
-    except ParameterError as error:
-        raise ParameterError(f"{path.name}: {error}") from None
+    found, problems = _declarations(source)
+    if not problems and all(notebook["cells"][index] is cells[0] for index in code_cells(notebook)[:1]):
+        problems = _unquoted(source)
+    if problems:
+        raise ParameterError.from_problems(f"{path.name}: {problem}" for problem in problems)
+    return found
 
 
-def _check_annotations(source: str) -> None:
-    """Refuse what reads well here and stops the kernel: a bare name that no cell before this one can have imported."""
+def _unquoted(source: str) -> list[str]:
+    """Name what reads well here and stops the kernel: a bare name that no cell before this one can have imported."""
     bare = [node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign)]
-    problems = [
+    return [
         f"parameters cell, line {node.lineno}: Python knows no `{name}` there; quote the type: "
         f'`{ast.unparse(node.target)}: "{ast.unparse(node.annotation)}"`'
         for node in bare
         for name in grammar.unknown_names(node.annotation)[:1]
     ]
-    if problems:
-        raise ParameterError.from_problems(problems)

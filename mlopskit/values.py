@@ -17,6 +17,9 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
+_DEEPEST = 100
+"""Levels of a value; what reads it later, here and elsewhere, takes some of Python's stack for each."""
+
 _SHOWN = 200  # characters of a value that a message repeats
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
@@ -181,10 +184,12 @@ def _jsonable(value: Any, wanted: str) -> Any:
     return json.loads(_utf8(text))
 
 
-def _has_text_keys(value: Any) -> bool:
+def _has_text_keys(value: Any, levels: int = 0) -> bool:
+    if levels > _DEEPEST:
+        raise ValueError(f"is nested more than {_DEEPEST} levels deep")
     if isinstance(value, dict):
-        return all(isinstance(key, str) and _has_text_keys(item) for key, item in value.items())
-    return not isinstance(value, list | tuple) or all(_has_text_keys(item) for item in value)
+        return all(isinstance(key, str) and _has_text_keys(item, levels + 1) for key, item in value.items())
+    return not isinstance(value, list | tuple) or all(_has_text_keys(item, levels + 1) for item in value)
 
 
 def _iso(value: Any) -> str:

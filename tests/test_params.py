@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlopskit.cli.output import document_text
+from mlopskit.cli.parameters import _described
 from mlopskit.errors import NotebookError, ParameterError
 from mlopskit.params import (
     Parameter,
@@ -22,6 +24,7 @@ from mlopskit.params import (
     recorded,
     resolve,
 )
+from mlopskit.runner.overrides import Parameters
 from mlopskit.values import TYPES, Text, convert
 
 
@@ -68,6 +71,14 @@ def test_declaration_is_read_with_its_type(source: str, kind: str, default: Any,
         ("n: Literal['x', 'y'] = 'y'  # which: one of two", None, None, ("x", "y"), "which: one of two"),
         ("n: int = 5  # plain help with = and # in it", None, None, (), "plain help with = and # in it"),
         ("n: int = 5", None, None, (), ""),
+        ("n: int = 5  # 1..10 : help", 1, 10, (), "help"),
+        ("n: int = 5  # 1 .. 10 : help", 1, 10, (), "help"),
+        ("n: int = 5  # 1..10 :", 1, 10, (), ""),
+        ("n: str = 'a'  # a | b : help", None, None, ("a", "b"), "help"),
+        ("n: int = (\n    5  # 0..9: a\n)", 0, 9, (), "a"),
+        ("n: list[int] = [  # 0..9: a\n    5,\n    6,\n]", 0, 9, (), "a"),
+        ("n: list[int] = [\n    5,\n    # 0..9: a\n    6,\n]", 0, 9, (), "a"),
+        ("n: list[int] = [\n    5,  #\n    6,\n]  # 0..9: a", 0, 9, (), "a"),
     ],
 )
 def test_comment_says_limits_and_help(source: str, low: Any, high: Any, choices: tuple[Any, ...], text: str) -> None:
@@ -89,11 +100,39 @@ def test_comment_says_limits_and_help(source: str, low: Any, high: Any, choices:
         ("n: 'secret' = 'hunter2'", "must be a reference"),
         ("n: int =", "line 1, is not Python"),
         ("n: str = 'a'  # 1..3: range of a text", "a str has no range"),
+        (
+            "n: int = (  # 0..9\n    12  # help\n)",
+            r"line 1: `n` has 2 comments, and only one can say its limits and "
+            "its help; keep one, and put the others above it",
+        ),
+        (
+            "n: int = 12; m: int = 5  # 0..9: a",
+            r"`n` and `m` share a line, and with it a comment; give each a line "
+            "of its own",
+        ),
+        (
+            "n: flot = 1",
+            r"known are int, .*secret and enum \(its choices stand in its comment, as in "
+            r"`method: \"enum\" = \"a\"  # a \| b: help`\)",
+        ),
+        ("n: 'enu' = 'a'", r"did you mean enum\?"),
+        (
+            "n: 'enum[a, b]' = 'a'",
+            r"`enum\[a, b\]` is not how an enum is written: its choices stand in its comment, as in",
+        ),
+        ("n: 'list[enm]' = ['a']", r"did you mean enum\?"),
+        ("n: int | str = 1", "secret and enum"),
+        ("n: 'str[a]' = 'a'", "nothing stands in brackets behind str"),
     ],
 )
 def test_bad_declaration_is_refused_with_its_line(source: str, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         read_parameters(source)
+
+
+def test_two_on_one_line_without_a_comment_and_comments_above_are_no_fault() -> None:
+    found = read_parameters("# of all\nn: int = 1; m: int = 2\n# of k\nk: int = 3  # 0..9: help")
+    assert [(item.name, item.high) for item in found] == [("n", None), ("m", None), ("k", 9)]
 
 
 def test_secret_in_a_cell_is_not_repeated_in_the_message() -> None:
@@ -267,6 +306,35 @@ def test_bytes_that_are_no_utf8_are_refused_at_any_depth(kind: str) -> None:
     for value in values.get(kind, [Text(f"file:{odd}")]):
         with pytest.raises(ValueError, match="holds bytes that are no UTF-8 text"):
             convert(value, kind)
+
+
+@pytest.mark.parametrize("kind", ["dict", "list"])
+def test_what_is_nested_too_deep_is_refused_in_words(kind: str) -> None:
+    for depth in (101, 300, 600, 100_000):
+        text = '{"a":' * depth + "1" + "}" * depth
+        with pytest.raises(ParameterError, match=r"is nested more than 100 levels deep|is not a (mapping|list)"):
+            resolve([Parameter("p", kind, None)], {"p": Text(text if kind == "dict" else f"[{text}]")})
+    text = '{"a":' * 90 + "1" + "}" * 90
+    assert resolve([Parameter("p", "dict", None)], {"p": Text(text)})
+
+
+def test_numbers_that_json_lacks_have_one_name_wherever_params_shows_them() -> None:
+    source = 'a: float = float("nan")\nb: list[float] = [float("nan"), float("inf")]\nc: "float | None" = None'
+    declared = read_parameters(source)
+    known = Parameters(declared, {item.name: item.default for item in declared}, {})
+    told = json.loads(document_text([_described(item, known) for item in declared]))
+    assert [item["value"] for item in told] == ["nan", ["nan", "inf"], None]
+    assert [item["default"] for item in told] == ["nan", ["nan", "inf"], None]
+
+
+def test_all_bad_lines_of_a_notebook_stand_in_one_list_with_its_name(tmp_path: Path) -> None:
+    cell = {"cell_type": "code", "source": "n: int = g()\nk: float = 'x'", "metadata": {"tags": ["parameters"]}}
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4}))
+    with pytest.raises(ParameterError) as caught:
+        notebook_parameters(tmp_path / "a.ipynb")
+    first, *rest = str(caught.value).splitlines()
+    assert first == "2 parameters are wrong:"
+    assert [line[: line.index(":")] for line in rest] == ["  - a.ipynb", "  - a.ipynb"]
 
 
 BARE = ["p: path = 'x'", "p: secret | None = None", "p: list[Literal['a']] = ['a']", "p: Optional[int] = 1"]

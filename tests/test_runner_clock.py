@@ -166,7 +166,8 @@ def test_what_was_made_last_counts_as_last(project: Path, clock: Path) -> None:
     assert [name for name, item in found.items() if item["latest"]] == [third]
     assert {item["status"] for item in found.values()} == {"passed"}
     manifest = json.loads((project / "p" / "runs" / third / "run.json").read_text(encoding="utf-8"))
-    assert manifest["phases"][0]["reused_from"] == second
+    assert manifest["phases"][0]["reason"].endswith(f"changed since {second}")
+    assert manifest["phases"][0]["reused_from"] == first, "which executed what the second took"
     [[fourth], stands, _] = runs(project / "p", "cold", "two.n=2")
     assert stands == fourth != second, "the one that was made last with these parameters"
 

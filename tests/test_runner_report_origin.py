@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlopskit.runner.report import render
-from mlopskit.runner.report.evidence import Artefact, Phase
+from mlopskit.runner.report.evidence import Artefact, Evidence, Phase
 from mlopskit.runner.report.formulas import formula
 from mlopskit.runner.report.lineage_drawing import Flow, flows, lineage
 from mlopskit.runner.report.prose import markdown
+from mlopskit.runner.report.provenance import trace
 from mlopskit.runner.report.style import stylesheet
 
 FAKE = runpy.run_path(str(Path(__file__).with_name("fake_run.py")))
@@ -38,6 +39,20 @@ def three() -> list[Phase]:
             Artefact("scope/gone.json", op="absent"), Artefact("model/own.json", op="read"), status="failed",
         ),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("environment", "installed"),
+    [
+        ({"distributions": ["pandas"]}, 0),
+        ({"distributions": 3}, 0),
+        ({"distributions": {"pandas": "3"}, "direct": 3}, 1),
+    ],
+)
+def test_an_environment_in_another_form_is_shown_as_far_as_it_goes(
+    environment: dict[str, object], installed: int, tmp_path: Path
+) -> None:
+    assert trace(Evidence(tmp_path, {"run": "r", "environment": environment}, ())).installed == installed
 
 
 def test_flows_leave_out_what_was_absent_and_what_a_phase_wrote_itself() -> None:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import base64
+import bz2
+import functools
+import gzip
+import io
 import itertools
 import json
+import lzma
+import os
+import re
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +32,7 @@ from mlopskit.runner import warm
 from mlopskit.runner.execution import NOTEBOOK, Ending, Order, execute_phase
 from mlopskit.runner.kernels import Setting
 from mlopskit.runner.overrides import resolve
-from mlopskit.runner.redaction import Redactor, find_in
+from mlopskit.runner.redaction import Redactor, Search, find_in
 from mlopskit.secrets import Secret, look_up, reveal
 from tests import tiny
 
@@ -185,10 +197,173 @@ def test_artefacts_that_hold_a_secret_are_named(tmp_path: Path) -> None:
     pd.DataFrame({"a": ["fine"]}).to_parquet(tmp_path / "fine.parquet")
     (tmp_path / "card.md").write_text("x" * ((1 << 20) - 5) + VALUE, encoding="utf-8")
     (tmp_path / "facts.json").write_text(json.dumps({"key": VALUE}), encoding="utf-8")
-    assert find_in(tmp_path, [TOKEN]) == [
+    assert find_in(tmp_path, [TOKEN]).leaks == [
         f"{name} holds the secret token" for name in ("card.md", "facts.json", "lists.parquet", "rows.parquet")
     ]
-    assert find_in(tmp_path, []) == []
+    assert find_in(tmp_path, []).leaks == []
+
+
+def parquet(values: Any) -> bytes:
+    """Parquet in which no value stands as it is."""
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"a": values}), sink, compression="gzip", write_statistics=False)
+    return sink.getvalue()
+
+
+def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return sink.getvalue()
+
+
+def locked(name: str = "a.txt") -> bytes:
+    """A zip archive that says of its member that it is encrypted."""
+    content = bytearray(zipped({name: b"content"}))
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(content)
+
+
+WHOLE = parquet(["x"] * 1000)
+CRC = zipped({"a.txt": b"content"}, zipfile.ZIP_STORED).replace(b"content", b"contend", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("rows.parquet", WHOLE[:-20], "Parquet magic bytes not found in footer.*"),
+        ("short.parquet", b"PAR1 and no more", ".+"),
+        ("locked.zip", locked(), "its member a.txt is encrypted"),
+        ("bad.zip", CRC, "Bad CRC-32 for file 'a.txt'"),
+        ("cut.zip", zipped({"a.txt": b"content"})[:-9], "File is not a zip file"),
+        ("cut.gz", gzip.compress(b"content")[:-9], "Compressed file ended before.*"),
+        ("bad.bz2", bz2.compress(b"content")[:-9] + b"123456789", "Invalid data stream"),
+        ("bad.xz", lzma.compress(b"content")[:20] + b"123456789", "Corrupt input data"),
+        ("deep.gz", functools.reduce(lambda inner, _: gzip.compress(inner), range(9), b"x"), "it is packed more.*"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_artefact_that_cannot_be_searched_is_named(tmp_path: Path, name: str, content: bytes, why: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "z.txt").write_text(VALUE, encoding="utf-8")
+    found = find_in(tmp_path, [TOKEN])
+    assert found.leaks == ["z.txt holds the secret token"]
+    [said] = found.unsearched
+    assert re.fullmatch(rf"{re.escape(name)} cannot be searched for secrets \({why}\)", said)
+
+
+def test_why_an_artefact_cannot_be_searched_is_said_without_the_secret(tmp_path: Path) -> None:
+    secret = Secret("it", "env:IT", "pässword1")
+    named = locked("p-ssword1").replace(b"p-ssword1", secret.value.encode("cp437"))  # as zip spells names, and no form
+    (tmp_path / "a.zip").write_bytes(named)
+    [said] = find_in(tmp_path, [secret]).unsearched
+    assert said == "a.zip cannot be searched for secrets (its member [secret it] is encrypted)"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.parquet", b""),
+        ("text.parquet", b"only text"),
+        ("text.txt", b"BZh is how it begins"),
+        ("empty.zip", zipped({})),
+        ("times.parquet", parquet(pa.array([2**62], pa.timestamp("us")))),
+        ("lists.parquet", parquet(pa.array([[2**62]], pa.list_(pa.timestamp("us"))))),
+    ],
+)
+def test_what_holds_nothing_unreadable_is_searched(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert find_in(tmp_path, [TOKEN]) == Search()
+
+
+RAW = VALUE.encode()
+
+
+def invalid(kind: pa.DataType) -> pa.Array:
+    """Text that is no UTF-8, as other writers leave it."""
+    return pa.Array.from_buffers(kind, 1, pa.array([b"\xff" + RAW], pa.binary()).buffers())
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        invalid(pa.string()),
+        pa.StructArray.from_arrays([pa.array([1]), invalid(pa.string())], ["n", "text"]),
+        pa.array([None, b"\xff" + RAW], pa.large_binary()),
+        pa.array([RAW], pa.binary(len(RAW))),
+        pa.array([VALUE, "x"]).dictionary_encode(),
+        pa.array([{"a": [VALUE]}]),
+        pa.array([[("key", VALUE)]], pa.map_(pa.string(), pa.string())),
+        pa.ExtensionArray.from_storage(pa.json_(), pa.array([json.dumps(VALUE)])),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_a_secret_is_found_in_every_kind_of_column(tmp_path: Path, column: pa.Array) -> None:
+    (tmp_path / "rows.parquet").write_bytes(parquet(column))
+    assert find_in(tmp_path, [TOKEN]) == Search(["rows.parquet holds the secret token"])
+
+
+@pytest.mark.parametrize("values", [[49151234], [Decimal("1.49151234")], [[1, 49151234]]])
+def test_a_secret_of_digits_is_found_among_numbers(tmp_path: Path, values: list[Any]) -> None:
+    (tmp_path / "rows.parquet").write_bytes(parquet(values))
+    assert find_in(tmp_path, [Secret("pin", "env:PIN", "49151234")]).leaks == ["rows.parquet holds the secret pin"]
+
+
+def test_columns_of_one_name_are_all_searched(tmp_path: Path) -> None:
+    table = pa.table([pa.array([1.5]), pa.array([VALUE]), pa.array(["x"]), pa.array([1])], ["a", "a", "a.b", ""])
+    pq.write_table(table, tmp_path / "rows.parquet", compression="gzip", write_statistics=False)
+    assert find_in(tmp_path, [TOKEN]).leaks == ["rows.parquet holds the secret token"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_compressed_files_are_searched_decompressed(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    (tmp_path / "log").write_bytes(pack(b"x" * (1 << 22) + RAW))  # across two pieces
+    (tmp_path / "fine").write_bytes(pack(b"x"))
+    assert find_in(tmp_path, [TOKEN]) == Search(["log holds the secret token"])
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda content: zipped({"b": content})])
+@pytest.mark.parametrize(
+    "inner",
+    [
+        gzip.compress(RAW),
+        zipped({"c": RAW}),
+        zipped({"c.gz": gzip.compress(RAW)}),
+        parquet([VALUE]),
+    ],
+    ids=["gzip", "zip", "gzip in zip", "parquet"],
+)
+def test_what_is_packed_in_packed_files_is_searched(
+    tmp_path: Path, pack: Callable[[bytes], bytes], inner: bytes
+) -> None:
+    (tmp_path / "a.zip").write_bytes(zipped({"a": pack(inner)}))
+    assert find_in(tmp_path, [TOKEN]) == Search(["a.zip holds the secret token"])
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le", "utf-16-be"])
+def test_a_secret_is_found_in_the_encodings_of_windows_and_of_pictures(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "picture.png").write_bytes(b"tEXtKey\0" + VALUE.encode(encoding) + b"\0")
+    assert find_in(tmp_path, [TOKEN]).leaks == ["picture.png holds the secret token"]
+
+
+def test_the_names_of_empty_folders_and_of_dangling_links_count(tmp_path: Path) -> None:
+    secret = Secret("it", "env:IT", "hunter2-hunter2")
+    (tmp_path / secret.value).mkdir()
+    (tmp_path / f"{secret.value}.link").symlink_to("nowhere")
+    (tmp_path / "link").symlink_to(f"nowhere/{secret.value}")
+    (tmp_path / os.fsdecode(b"\xff")).write_bytes(RAW)
+    names = ["[secret it]", "[secret it].link", "link"]
+    assert find_in(tmp_path, [secret]).leaks == [f"{name} holds the secret it" for name in names]
+    assert find_in(tmp_path, [TOKEN]).leaks == ["\N{REPLACEMENT CHARACTER} holds the secret token"]
+
+
+def test_a_secret_that_is_no_utf_8_is_looked_for_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"hunter2\xff")
+    assert find_in(tmp_path, [Secret("it", "env:IT", os.fsdecode(b"hunter2\xff"))]).leaks == [
+        "a.bin holds the secret it"
+    ]
 
 
 def whole_run(folder: Path, body: str) -> tuple[dict[str, object], str]:
@@ -257,6 +432,34 @@ def test_a_phase_that_writes_a_secret_into_an_artefact_fails(project: Path, monk
     entry, _ = whole_run(project / "p", "run.write('n', {'n': reveal(token)})")
     assert entry["status"] == "failed"
     assert "n.json holds the secret token" in entry["error"]["message"]
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize(
+    ("end", "status", "name", "said"),
+    [
+        ("", "failed", "Unsearchable", "^half.parquet cannot"),
+        ("1 / 0", "failed", "ZeroDivisionError", r"^division by zero\. half.parquet cannot"),
+        ("os.kill(os.getpid(), 9)", "killed", "KernelDied", "SIGKILL.* half.parquet cannot"),
+        ("run.write('n', {'n': reveal(token)})", "failed", "SecretLeaked", "^n.json holds.*change the secret. half"),
+    ],
+    ids=["done", "failed", "killed", "leaked"],
+)
+def test_a_phase_whose_artefact_cannot_be_searched_ends_as_it_did_or_fails(
+    project: Path, monkeypatch: pytest.MonkeyPatch, end: str, status: str, name: str, said: str
+) -> None:
+    monkeypatch.setenv("MLOPSKIT_TEST_TOKEN", "hunter2-hunter2")
+    body = (
+        "from mlopskit.secrets import reveal\nimport os\nfrom pathlib import Path\n"
+        f"Path(os.environ['MLOPSKIT_RUN'], 'one', 'half.parquet').write_bytes(b'PAR1')\n{end}"
+    )
+    made = tiny.phase_notebook(body, phase="one", parameters=PARAMETERS)
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": made}))
+    [entry] = tiny.manifest_of(outcome)["phases"]
+    assert (entry["status"], entry["error"]["name"]) == (status, name)
+    assert re.search(said, entry["error"]["message"])
+    assert "half.parquet cannot be searched for secrets (" in entry["error"]["message"]
+    assert entry["error"]["message"].endswith("an archive that is whole and has no password.")
 
 
 def test_a_secret_that_is_nowhere_is_refused_before_anything_is_made(

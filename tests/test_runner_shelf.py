@@ -184,7 +184,7 @@ def test_each_rule_lets_go_what_it_says(tmp_path: Path, rules: Rules, left: list
 def test_whatever_is_needed_or_wanted_stays_and_the_reason_is_told(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     for day in range(1, 9):
-        make_run(runs, day, uses={8: (6,), 6: (5,)}.get(day, ()), base=4 if day == 8 else None)
+        make_run(runs, day, uses={8: (6, 4), 6: (5,)}.get(day, ()))
     (runs / "latest").write_text(f"{name_of(1)}\n", encoding="utf-8")
     (runs / "scratch").mkdir()
     (runs / "scratch" / "base").write_text(f"{name_of(2)}\n", encoding="utf-8")
@@ -207,6 +207,13 @@ def test_whatever_is_needed_or_wanted_stays_and_the_reason_is_told(tmp_path: Pat
     gone = prune(runs, Rules(keep=0), project_file=tmp_path / "mlops.toml")
     assert [int(item.name[6:8]) for item in gone.going] == [7, 8, 4, 6, 5]
     assert days(runs) == [3, 2, 1]
+
+
+def test_a_base_stays_for_what_it_executed_alone(tmp_path: Path) -> None:
+    for day, uses, base in ((1, (), None), (2, (1,), 1), (3, (1,), 2)):
+        make_run(tmp_path, day, uses=uses, base=base)
+    assert [item.name for item in prune(tmp_path, Rules(keep=1)).going] == [name_of(2)]
+    assert days(tmp_path) == [3, 1]
 
 
 @settings(max_examples=40)

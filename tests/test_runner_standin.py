@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import runpy
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mlopskit.runner import plan, warm
+from mlopskit.runner import descendants, plan, warm
 from tests import tiny
 
 pytestmark = [
@@ -25,7 +26,7 @@ pytestmark = [
 LAY = runpy.run_path(str(Path(__file__).with_name("test_explore_running.py")))["lay"]
 LOOKS = """
 import builtins, logging, os, sys
-import ipykernel.iostream, ipykernel.zmqshell, multiprocessing, numpy as np
+import ipykernel.iostream, ipykernel.zmqshell, matplotlib, multiprocessing, numpy as np
 from IPython import get_ipython
 shell = get_ipython()
 seen = {
@@ -34,14 +35,21 @@ seen = {
     "out": isinstance(sys.stdout, ipykernel.iostream.OutStream), "terminal": sys.stderr.isatty(),
     "flag": builtins.__IPYTHON__, "display": callable(builtins.display), "cwd": os.getcwd(),
     "environment": {name: os.environ.get(name) for name in ("TERM", "FORCE_COLOR", "CLICOLOR", "PAGER", "GIT_PAGER")},
-    "parent": "JPY_PARENT_PID" in os.environ,
+    "parent": "JPY_PARENT_PID" in os.environ, "program": sys.argv[0],
+    "file": hasattr(sys.modules["__main__"], "__file__"), "backend": matplotlib.rcParams["backend"],
 }
+matplotlib.use("Agg")
+matplotlib.rcParams["font.size"] = 33
 handler, out, generator, seeded = logging.StreamHandler(), sys.stdout, np.random.default_rng(), np.random.default_rng(5)
 """
 USES = """
 import looks
-import logging, multiprocessing.process
-run.write("seen", {**looks.seen, "place": multiprocessing.process.ORIGINAL_DIR, "drawn": looks.seeded.random()})
+import logging, matplotlib, multiprocessing.process, sys
+run.write("seen", {
+    **looks.seen, "place": multiprocessing.process.ORIGINAL_DIR, "drawn": looks.seeded.random(),
+    "figures": [matplotlib.get_backend(), matplotlib.rcParams["font.size"], matplotlib.rcParams["figure.dpi"]],
+    "arguments": [item for item in sys.argv if not item.endswith(".json")],
+})
 run.write("drawn", [looks.generator.random(), multiprocessing.current_process().authkey.hex()], volatile=True)
 print("to the stream of then", file=looks.out)
 logging.getLogger("looks").addHandler(looks.handler)
@@ -80,14 +88,21 @@ def statuses(outcome: Any) -> list[str]:
     return [phase["status"] for phase in tiny.manifest_of(outcome)["phases"]]
 
 
+def noting(remarks: list[str]) -> Callable[[Any], None]:
+    return lambda event: remarks.append(event["text"]) if event["event"] == "note" else None
+
+
 def test_a_library_imported_ahead_has_seen_what_it_sees_under_a_cell(
     project: Path, installed: Callable[[str, str], str]
 ) -> None:
     statement = installed("looks", LOOKS)
     phases = tiny.make_project(project / "p", {"one": USES, "two": USES})
+    (project / "p/matplotlibrc").write_text("font.size: 7\nfigure.dpi: 41\n", encoding="utf-8")
     cold = tiny.run(project / "p", phases[:1])
+    remarks: list[str] = []
     with warm.ForkServer(["import ipykernel.kernelapp", statement], project / "p") as server:
-        forked = tiny.run(project / "p", phases, server=server)
+        forked = tiny.run(project / "p", phases, server=server, listener=noting(remarks))
+    assert remarks == []
     assert artefact(forked, "one", "seen") == artefact(cold, "one", "seen")
     assert shown(forked, "one") == shown(cold, "one")
     assert "stdout: to the stream of then\nTrue True\n" in shown(forked, "one")
@@ -114,15 +129,59 @@ def test_a_library_that_needs_a_kernel_while_it_is_imported_gets_one(
     phases = tiny.make_project(project / "p", {"one": "import needy", "two": "import needy"})
     statement = installed("needy", source)
     with warm.ForkServer(["import ipykernel.kernelapp", statement]) as server:
-        outcome = tiny.run(
-            project / "p", phases, server=server,
-            listener=lambda event: remarks.append(event["text"]) if event["event"] == "note" else None,
-        )  # fmt: skip
+        outcome = tiny.run(project / "p", phases, server=server, listener=noting(remarks))
     assert statuses(outcome) == ["done", "done"]
     if said is not None:  # what comes past Python, ipykernel shows under a cell or the next
         assert shown(outcome, "one") == shown(outcome, "two") == said
     assert len(remarks) == 2
     assert all("`import needy`" in remark and reason in remark for remark in remarks)
+
+
+AHEAD = """
+import json, os, random, sys, tempfile
+from pathlib import Path
+from mlopskit.runner import forkserver, standin
+stand_in, found, state = standin.take_place(), Path(sys.argv[1]), random.getstate()
+for source in json.loads(sys.argv[2]):
+    if (child := os.fork()) == 0:
+        random.setstate(state)  # a fork has another
+        preload = forkserver.Preload([source])
+        preload.step(stand_in)
+        with found.open("a") as file:
+            print(preload.unfit_for({"anew": False, "env": dict(os.environ)}), file=file)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+LEAVES = {
+    "import numpy; numpy.random.set_bit_generator(numpy.random.PCG64(5))": "random numbers that all share",
+    "import random; random.getstate = None": "what has happened could not be found out",
+    "import sys; sys.kept = open('/dev/zero')": "leaves a file open",
+    "import sys, subprocess; sys.kept = subprocess.Popen(['sleep', '9'])": "leaves a process running",
+    "import sys, tempfile; sys.kept = tempfile.TemporaryDirectory()": "leaves a temporary file or folder",
+    "import os, tempfile; os.close(tempfile.mkstemp()[0])": "leaves a temporary file or folder",
+    "import sys; sys.stdout = open(0, closefd=False)": "replaces sys.stdout",
+    "import sys; sys.stderr = None": "replaces sys.stderr",
+    "import sys; sys.excepthook = print": "replaces sys.excepthook",
+    "import sys; sys.displayhook = print": "replaces sys.displayhook",
+    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)": "handles SIGTERM",
+    "import signal; signal.signal(signal.SIGINT, print)": "handles SIGINT",
+    "import os; os.chdir('/')": "changes the working directory",
+    "import random, sys, numpy; sys.kept = numpy.random.default_rng(); sys.kept.random()": "without a seed",
+    "import sys; from numpy.random import SFC64; sys.kept = SFC64(); sys.kept.state = SFC64(7).state": "without a seed",
+    "import random, sys; sys.kept = random.Random(); sys.kept.setstate(random.Random(3).getstate())": "",
+    "import sys, numpy; sys.kept = numpy.random.default_rng(5); sys.kept.random()": "",
+    "import sys, numpy; sys.kept = numpy.random.RandomState(), numpy.random.SeedSequence(), numpy.random.SFC64()": "",
+    "import tempfile, subprocess; tempfile.TemporaryFile().close(); subprocess.run(['true'])": "",
+}
+
+
+def test_what_a_library_leaves_behind_that_forks_would_share_is_noticed(project: Path) -> None:
+    found, environment = project / "found", {**os.environ, descendants.VARIABLE: descendants.BLANK}
+    subprocess.run([sys.executable, "-c", AHEAD, str(found), json.dumps([*LEAVES])], check=True, env=environment)
+    said = found.read_text().splitlines()
+    missed = [pair for pair in zip(said, LEAVES.items(), strict=True) if pair[1][1] not in pair[0]]
+    assert missed == []
+    assert [bool(line) for line in said] == [bool(words) for words in LEAVES.values()], said
 
 
 def test_a_warning_for_whoever_imports_is_shown_under_the_cell(
@@ -143,8 +202,18 @@ anew = [
     np.random.Generator(np.random.MT19937(np.random.SeedSequence().spawn(1)[0])),
 ]
 spawns = np.random.default_rng()
-bits = np.random.PCG64()
+class Proxy:
+    @property
+    def __class__(self):
+        raise RuntimeError("woken")
+asleep = Proxy()
+bits, sequence = np.random.PCG64(), np.random.SeedSequence()
+set_to = random.Random()
+set_to.setstate(random.Random(3).getstate())
+seeded = np.random.RandomState()
+seeded.seed(42)
 chosen = [
+    set_to, seeded,
     random.Random(3), np.random.default_rng(122807528840384100672342137672332424406), np.random.RandomState(7),
     np.random.Generator(np.random.MT19937(np.random.SeedSequence(12).spawn(1)[0])),
 ]
@@ -154,6 +223,7 @@ import makes
 import random, numpy as np
 run.write("chosen", [generator.random() for generator in makes.chosen])
 more = [makes.spawns.spawn(1)[0].random(), np.random.Generator(makes.bits).random(), random.random(), np.random.rand()]
+more.append(np.random.default_rng(makes.sequence).random())
 run.write("anew", [*(generator.random() for generator in makes.anew), *more, random.Random().random()], volatile=True)
 """
 
@@ -216,10 +286,7 @@ def test_a_library_sees_a_variable_when_it_is_imported_as_under_a_cell(
     remarks: list[str] = []
     with warm.ForkServer(["import ipykernel.kernelapp"]) as server:
         server.preload([statement], hidden=plan(project / "p", phases=phases).hidden)
-        outcome = tiny.run(
-            project / "p", phases, server=server,
-            listener=lambda event: remarks.append(event["text"]) if event["event"] == "note" else None,
-        )  # fmt: skip
+        outcome = tiny.run(project / "p", phases, server=server, listener=noting(remarks))
     assert seen_of(cold, "one") == seen_of(outcome, "one") == [False, None, "for its processes\n"]
     assert seen_of(cold, "two") == seen_of(outcome, "two") == [True, None, "for its processes\n"]
     (remark,) = remarks

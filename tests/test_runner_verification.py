@@ -21,12 +21,12 @@ from typer.testing import CliRunner
 
 from mlopskit.cli.verify import verify as command
 from mlopskit.errors import ParameterError, RunError
-from mlopskit.runner import Phase, repetition
+from mlopskit.runner import Phase, repetition, verification
 from mlopskit.runner.catalogue import list_runs
 from mlopskit.runner.causes import causes_of
 from mlopskit.runner.compare_runs import Side
-from mlopskit.runner.likeness import Tolerance
-from mlopskit.runner.repetition import arguments_of, planned_as
+from mlopskit.runner.likeness import STANDARD, Tolerance
+from mlopskit.runner.repetition import arguments_of, phases_of, planned_as
 from mlopskit.runner.shelf import Rules, plan_pruning, prune
 from mlopskit.runner.verification import Verification, verify
 from tests import tiny
@@ -76,6 +76,19 @@ def kinds(found: Verification) -> dict[str, set[str]]:
     for item in found.differences:
         said.setdefault(item.phase, set()).update(cause.kind for cause in item.causes)
     return said
+
+
+def test_a_changed_module_is_blamed_only_where_it_is_imported_and_hides_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "project"
+    bodies = {"uses": 'import helper\nrun.write("h", helper.F)\nNone', "draws": RANDOM}
+    bodies["reads"] = 'run.write("y", [run.read("uses/h"), run.read("draws/x")])\nNone'
+    phases = tiny.make_project(home, bodies)
+    (home / "helper.py").write_text("F = 1\n")
+    folder = tiny.run(home, phases).folder
+    (home / "helper.py").write_text("F = 2\n")
+    found = again(home, folder=folder, phases=phases)
+    assert kinds(found) == {"uses": {"code"}, "draws": {"nondeterminism"}, "reads": {"upstream"}}
+    assert [cause.text for cause in found.changes] == ["the project's own modules changed"]
 
 
 def edit(home: Path, notebook: str, old: str, new: str) -> None:
@@ -132,7 +145,9 @@ def test_a_file_that_is_gone_is_named_as_the_data(home: Path) -> None:
     (home / "rows.csv").unlink()
     first, second = again(home).differences
     assert (first.name, [cause.text for cause in first.causes]) == ("data", ["rows.csv is gone"])
+    assert first.text.startswith("failed this time: RunError")
     assert second.text.startswith("could not be executed again")
+    assert [(cause.kind, cause.text) for cause in second.causes] == [("upstream", "data did not end well")]
 
 
 def test_changed_code_is_named_with_its_cell_also_where_it_made_no_difference(home: Path) -> None:
@@ -194,10 +209,24 @@ def test_a_run_without_results_a_damaged_one_and_one_without_manifest_are_refuse
     (folder / "run.json").write_text(json.dumps(said))
     with pytest.raises(RunError, match="no phase ended well"):
         verify(home, folder)
-    (folder / "run.json").write_text("{")
-    with pytest.raises(RunError, match="missing or damaged"):
-        verify(home, folder)
+    for torn in ("{", json.dumps({**said, "phases": [{**said["phases"][0], "status": 7}]})):
+        (folder / "run.json").write_text(torn)
+        with pytest.raises(RunError, match="missing or damaged"):
+            verify(home, folder)
     assert not list((home / "runs").glob(".verify*"))
+
+
+@pytest.mark.parametrize("odd", [{"notebook": 7}, {"notebook": ""}, {}])
+def test_a_phase_without_a_notebook_is_refused_by_name(odd: dict[str, Any], tmp_path: Path) -> None:
+    run = Side(tmp_path, {"run": "r", "phases": [{"name": "data", "status": "done", **odd}]})
+    with pytest.raises(RunError, match=rf"run\.json of {tmp_path.name} is damaged: it names no notebook for data"):
+        phases_of(run, ())
+
+
+def test_a_phase_without_a_name_is_refused(tmp_path: Path) -> None:
+    run = Side(tmp_path, {"run": "r", "phases": [{"notebook": "a.ipynb", "status": "done"}]})
+    with pytest.raises(RunError, match=r"is damaged: it names no phase where one ended well"):
+        phases_of(run, ())
 
 
 def side(folder: Path, *trace: Mapping[str, Any], **said: Any) -> Side:
@@ -205,7 +234,7 @@ def side(folder: Path, *trace: Mapping[str, Any], **said: Any) -> Side:
     (folder / "data").mkdir(parents=True)
     lines = [json.dumps({"sha256": "", "digest": "", **record}) for record in trace]
     (folder / "data" / "trace.jsonl").write_text("\n".join(lines) + "\n")
-    notebook = tiny.phase_notebook("1", phase="data")
+    notebook = tiny.phase_notebook(said.pop("body", "1"), phase="data")
     (folder / "data" / "notebook.ipynb").write_text(json.dumps(notebook))
     phases = [{"name": "data", "status": "done", "key": said.pop("key", "k")}]
     return Side(folder, {"run": folder.name, "phases": phases, **said})
@@ -215,17 +244,21 @@ def side(folder: Path, *trace: Mapping[str, Any], **said: Any) -> Side:
     ("before", "after", "cause"),
     [
         ({"environment": {"python": "3.11.1"}}, {"environment": {"python": "3.11.2"}},
-         ("environment", "python 3.11.1 → 3.11.2")),
+         ("environment", "may come from this: python 3.11.1 → 3.11.2")),
         ({"environment": {"distributions": {"pandas": "1"}}}, {"environment": {"distributions": {"pandas": "2"}}},
-         ("environment", "pandas 1 → 2")),
-        ({"environment": {"hash_seed": "0"}}, {"environment": {"hash_seed": "1"}}, ("seed", "hash_seed 0 → 1")),
-        ({"environment": {"fingerprint": {"project": "a", "python": "x"}}},
-         {"environment": {"fingerprint": {"project": "b", "python": "y"}}},
-         ("code", "the project's own modules changed")),
+         ("environment", "may come from this: pandas 1 → 2")),
+        ({"environment": {"hash_seed": "0"}}, {"environment": {"hash_seed": "1"}},
+         ("seed", "may come from this: hash_seed 0 → 1")),
+        ({"environment": {"fingerprint": {"package": "a", "python": "x"}}},
+         {"environment": {"fingerprint": {"package": "b", "python": "y"}}},
+         ("environment", "may come from this: mlopskit's own modules changed")),
         ({"parameters": {"data": {"seed": 1}}}, {"parameters": {"data": {"seed": 2}}}, ("seed", "seed 1 → 2")),
         ({"parameters": {"data": {"n": 1}}}, {"parameters": {"data": {}}}, ("parameters", "n 1 → none")),
-        ({"key": "a"}, {"key": "b"}, ("environment", "a module of the project or of mlopskit changed, "
-         "or a distribution that run.json does not list")),
+        ({"key": "a"}, {"key": "b"}, ("environment", "may come from this: a module of the project or of mlopskit "
+         "changed, or a distribution that run.json does not list")),
+        ({"environment": {"distributions": {"pandas": "1"}}, "parameters": {"data": {"n": 1}}},
+         {"environment": {"distributions": {"pandas": "1"}}, "parameters": {"data": {"n": 2}}},
+         ("parameters", "n 1 → 2")),
     ],
 )  # fmt: skip
 def test_what_the_manifests_tell_apart_is_the_cause(
@@ -250,6 +283,89 @@ def test_what_the_traces_tell_apart_is_the_cause(op: str, name: str, cause: tupl
     sides = (side(tmp_path / x, {"op": op, "name": name, "sha256": x, "digest": x}) for x in "ab")
     found = causes_of("data", *sides, project=tmp_path)
     assert [(item.kind, item.text) for item in found] == [cause]
+
+
+CHANGED: list[dict[str, Any]] = [{"environment": {"fingerprint": {"project": name}}} for name in "ab"]
+UNTOLD = "may come from this: the project's own modules changed, and its cells do not tell whether it imports any"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("import helper", "may come from this: the project's own modules changed, and it imports helper"),
+        ("def f():\n    from lib.sub import x as y", "may come from this: the project's own modules changed, and it "
+         "imports lib"),
+        ("%autoreload 2\nimport helper as h, os", "may come from this: the project's own modules changed, and it "
+         "imports helper"),
+        ("import sub", "may come from this: the project's own modules changed, and it imports sub"),
+        ("%run other.py", UNTOLD),
+        ("!python helper.py", UNTOLD),
+        ("import importlib\nimportlib.import_module(name)", UNTOLD),
+        ("x = (", UNTOLD),
+        ("import nowhere_installed", UNTOLD),
+        ("from mlopskit.model import candidates", UNTOLD),
+        ("import mlopskit", UNTOLD),
+        ("import os, pandas\nfrom mlopskit import open_run", None),
+        ("%matplotlib inline\n1", None),
+        ("%%time\n1", None),
+        ("'import helper'", None),
+    ],
+)  # fmt: skip
+def test_a_changed_module_is_a_cause_where_the_cells_may_import_one(
+    body: str, text: str | None, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    (home / "lib").mkdir(parents=True)
+    for name in ("helper.py", "lib/sub.py"):
+        (home / name).touch()
+    (home / "mlops.toml").write_text("candidates = ['helper:Model']")
+    sides = (side(tmp_path / x, body=body, **CHANGED[x == "b"]) for x in "ab")
+    found = [(item.kind, item.text) for item in causes_of("data", *sides, project=home)]
+    assert found == [("code", text)] if text else [kind for kind, _ in found] == ["nondeterminism"]
+
+
+def test_what_calls_mlopskit_imports_a_module_only_where_the_project_file_names_one(tmp_path: Path) -> None:
+    (tmp_path / "helper.py").touch()
+    body = "from mlopskit.model import candidates"
+    sides = (side(tmp_path / x, body=body, **CHANGED[x == "b"]) for x in "ab")
+    (tmp_path / "mlops.toml").write_text("[model]\ncandidates = ['logistic']")
+    assert [item.kind for item in causes_of("data", *sides, project=tmp_path)] == ["nondeterminism"]
+
+
+def test_what_changed_around_a_phase_is_not_named_where_what_it_reads_explains_it(tmp_path: Path) -> None:
+    read = {"op": "read", "name": "scope/data.json"}
+    versions = ({"environment": {"distributions": {"pandas": x}}} for x in "12")
+    sides = (side(tmp_path / x, {**read, "digest": x}, **more) for x, more in zip("ab", versions, strict=True))
+    assert [item.kind for item in causes_of("data", *sides, project=tmp_path)] == ["upstream"]
+
+
+def test_a_phase_behind_a_failed_one_is_told_which(tmp_path: Path) -> None:
+    before, after = side(tmp_path / "a", {"op": "live", "name": "host"}), side(tmp_path / "b")
+    after.said["phases"] = [{"name": "data", "status": "never-ran", "reason": "scope did not end well"}]
+    found = causes_of("data", before, after, project=tmp_path)
+    assert [(item.kind, item.text) for item in found] == [("upstream", "scope did not end well")]
+    del after.said["phases"][0]["reason"]
+    (cause,) = causes_of("data", before, after, project=tmp_path)
+    assert cause.text == "a phase before it did not end well"
+
+
+def test_the_unexplained_is_not_said_to_be_random_where_it_may_read_past_run(tmp_path: Path) -> None:
+    (cause,) = causes_of("data", side(tmp_path / "a"), side(tmp_path / "b"), project=tmp_path)
+    assert cause.text == (
+        "nothing that the run recorded of it differs, so it is not deterministic, or depends on something that it "
+        "reads past `Run` (a variable of the environment, the network, the clock)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [("failed", "failed this time"), ("killed", "killed this time"), ("timed-out", "timed out this time")],
+)
+def test_a_phase_that_did_not_end_well_is_told_how_it_ended(status: str, text: str, tmp_path: Path) -> None:
+    sides = [side(tmp_path / x) for x in "ab"]
+    sides[1].said["phases"][0] |= {"status": status, "error": {"name": "E", "message": "m"}}
+    (found,) = verification._Comparing(tmp_path, *sides, STANDARD).result(["data"]).differences
+    assert found.text == f"{text}: E: m"
 
 
 def test_a_phase_that_reads_a_clock_is_told_so_and_its_own_artefacts_are_no_cause(tmp_path: Path) -> None:

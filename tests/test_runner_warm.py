@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import mlopskit
+from mlopskit.errors import RunError
 from mlopskit.runner import importing, warm
 from mlopskit.runs import written
 from tests import tiny
@@ -27,7 +28,7 @@ pytestmark = [
 
 
 IMPORTS = [
-    *("ipykernel.kernelapp", "numpy", "matplotlib_inline.backend_inline", "pandas", "matplotlib.pyplot"),
+    *("ipykernel.kernelapp", "numpy", "matplotlib.backends.backend_agg", "pandas", "matplotlib.pyplot"),
     *("sklearn.linear_model", "threadpoolctl"),
 ]
 STATE = """
@@ -108,19 +109,109 @@ def test_a_pool_of_processes_works_in_a_cell(project: Path, server: warm.ForkSer
     assert artefact(outcome, "one", "it") == [1, 2]
 
 
-def test_thread_limits_of_the_environment_hold(
-    project: Path, server: warm.ForkServer, monkeypatch: pytest.MonkeyPatch
+POOLS = (
+    "import numpy, sklearn.linear_model, threadpoolctl as t\n"
+    "pools = sorted([lib['internal_api'], lib['num_threads']] for lib in t.threadpool_info())\n"
+)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"OPENBLAS": "1", "OMP": "1"}, {"OPENBLAS": "1", "MKL": "2"}, {"OPENBLAS": "8"}, {"OMP": "1"}, {"OMP": "0"}],
+    ids=str,
+)
+def test_thread_limits_of_the_environment_hold_as_in_a_new_process(
+    limits: dict[str, str], project: Path, server: warm.ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": STATE}), server=server)
-    assert {threads for _, threads in artefact(outcome, "one", "state")["threads"]} == {1}
+    for name, limit in limits.items():
+        monkeypatch.setenv(f"{name}_NUM_THREADS", limit)
+    new = subprocess.check_output([sys.executable, "-c", f"{POOLS}import json; print(json.dumps(pools))"])
+    body = f"{POOLS}run.write('pools', pools)"
+    outcome = tiny.run(project / "p", tiny.make_project(project / "p", {"one": body}), server=server)
+    assert artefact(outcome, "one", "pools") == json.loads(new)
 
 
-@pytest.mark.parametrize("cell", ["load_dotenv()", "%dotenv", "%env A=1", "os.environ |= {}", "os.environ['A'] = ''"])
+@pytest.mark.parametrize("name", ["TZ", "LC_ALL", "NPY_DISABLE_CPU_FEATURES", "LD_PRELOAD", "BLIS_NUM_THREADS"])
+def test_a_variable_that_is_read_when_a_library_is_loaded_is_the_servers(name: str, server: warm.ForkServer) -> None:
+    with Path(os.devnull).open("wb") as null, pytest.raises(warm.UnfitError, match=name):
+        server.fork(
+            ["ipykernel_launcher"], environment={**os.environ, name: "x"}, cwd="/", output=null.fileno(),
+            errors=null.fileno(), needs=[f"import {module}" for module in IMPORTS],
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_an_environment_of_any_size_reaches_the_kernel(anew: bool, server: warm.ForkServer) -> None:
+    large = {**os.environ, **{f"LARGE_{number}": "x" * 100_000 for number in range(12)}}
+    command = ["/bin/sh", "-c", "exit ${#LARGE_11}"] if anew else ["ipykernel_launcher", "--version"]
+    with Path(os.devnull).open("wb") as null:
+        child = server.fork(command, environment=large, cwd="/", output=null.fileno(), errors=null.fileno(), anew=anew)
+    assert child.wait(timeout=60) == (100_000 % 256 if anew else 0)
+
+
+def test_a_server_that_still_imports_fails_no_run_and_one_that_is_stuck_does(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warm, "_SECONDS_TO_FORK", 5)
+    sleeps = "import time; time.sleep(99)"
+    with warm.ForkServer([sleeps]) as slow, Path(os.devnull).open("wb") as null:
+        asked = {"output": null.fileno(), "errors": null.fileno(), "environment": dict(os.environ), "cwd": "/"}
+        with pytest.raises(warm.UnfitError, match=r"`import time; time.sleep\(99\)` is still"):
+            slow.fork(["ipykernel_launcher"], needs=[sleeps], **asked)
+    monkeypatch.setattr(warm, "_SECONDS_TO_FORK", 0.5)
+    with warm.ForkServer() as stuck, Path(os.devnull).open("wb") as null:
+        stuck.fork(["/bin/true"], anew=True, **asked | {"output": null.fileno(), "errors": null.fileno()}).wait(60)
+        (server,) = children(stuck._process.pid)
+        os.kill(server, signal.SIGSTOP)
+        with pytest.raises(RunError, match="does not answer") as raised:
+            stuck.fork(["ipykernel_launcher"], **asked | {"output": null.fileno(), "errors": null.fileno()})
+        os.kill(server, signal.SIGCONT)
+    assert not isinstance(raised.value, warm.UnfitError)
+
+
+SETS = [
+    "load_dotenv()", "%dotenv", "%env A=1", "os.environ |= {}", "os.environ['A'] = ''", "os.environ.pop('A')",
+    "os.environ.clear()", "os.environ.__setitem__('A', '')", "del os.environ['A']", "env = os.environ",
+    "from os import environ as env", "os.environ[\n    'A'\n] = ''", "os.environ[names['A']] += ''", "Env.read_env()",
+    "os.environ.__delitem__('A')", "os.unsetenv('A')", "os.environb[b'A'] = b''",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", SETS)
 def test_cell_that_sets_variables_before_imports_is_known(cell: str) -> None:
     assert importing.sets_environment([cell, "import numpy"])
     assert not importing.sets_environment(["import numpy", cell])
+
+
+@pytest.mark.parametrize(
+    "cell", ["os.environ['A'] == ''", "env = os.environ.copy()", "run(env=os.environ, check=True)", "os.getenv('A')"]
+)
+def test_cell_that_only_reads_variables_sets_none(cell: str) -> None:
+    assert not importing.sets_environment([cell, "import numpy"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "ahead"),
+    [
+        (["!pip install a", "import json"], []),
+        (["import csv", "%pip install a\nimport json", "import xml"], ["import csv"]),
+        (["!{sys.executable} -m pip install \\\n  a", "import json"], []),
+        (["subprocess.run([sys.executable, '-m', 'pip', 'install', 'a'])", "import json"], []),
+        (["%conda install a", "import json"], []),
+        (["!mamba install -y a", "import json"], []),
+        (["%%bash\nuv pip install a", "import json"], []),
+        (["!uv add a", "import json"], []),
+        (["# !pip install a\nimport csv", "import json"], ["import csv", "import json"]),
+        (["%matplotlib inline\nimport csv\n!ls \\\n -l\nimport json"], ["import csv", "import json"]),
+        (["import csv\nx = !ls\ny, z = %who_ls\nif x:\n    %time f()\nimport json"], ["import csv", "import json"]),
+        (["%%bash\nimport csv", "%%time\nimport json", "%%capture said\nimport xml"], ["import json", "import xml"]),
+        (["import csv\nx = ('%s'\n    % 5)"], ["import csv"]),
+    ],
+)
+def test_cells_with_lines_that_are_not_python_are_read_as_ipython_does(
+    cells: list[str], ahead: list[str], project: Path
+) -> None:
+    assert importing.imports_in(cells, project) == ahead
 
 
 @pytest.mark.parametrize("setting", ['os.environ["OMP_NUM_THREADS"] = "1"', 'os.environ |= {"OMP_NUM_THREADS": "1"}'])

@@ -28,7 +28,7 @@ pytestmark = [
 
 
 IMPORTS = [
-    "ipykernel.kernelapp", "numpy", "pandas", "matplotlib.pyplot", "matplotlib_inline.backend_inline",
+    "ipykernel.kernelapp", "numpy", "pandas", "matplotlib.pyplot", "matplotlib.backends.backend_agg",
     "sklearn.ensemble", "threadpoolctl", "debugpy",
 ]  # fmt: skip
 STATE = """

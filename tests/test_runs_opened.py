@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import sys
 from contextlib import closing
@@ -25,6 +26,15 @@ READS = {
     "told": tiny.phase_notebook("open(place).read()", phase="told", parameters='place: str = "rates.csv"  # which'),
     "listed": "import os\nrun.write('v', len(os.listdir('pictures')))",
     "matched": "from pathlib import Path\nrun.write('v', len(list(Path('pictures').glob('*.png'))))",
+    "folder": "import pandas as pd\nrun.write('v', len(pd.read_parquet('sales')))",
+    "pattern": "import duckdb\nrun.write('v', duckdb.sql(\"SELECT * FROM 'sales/*/*.parquet'\").df())",
+    "below": "from pathlib import Path\nrun.write('v', sorted(path.name for path in Path('classes').rglob('*.png')))",
+    "walked": "import os\nrun.write('v', [place for place, _, _ in os.walk('classes')])",
+    "hidden": "run.write('v', open('.env').read())",
+    "variable": "import os\nrun.write('v', os.environ.get('A_SETTING', ''))",
+    "passed_on": "import os\nrun.write('v', len({**os.environ, 'A': '1'}) > 0 and len(os.environ.copy()) > 0)",
+    "set_here": "import os\nos.environ['A_SETTING'] = '5'\nrun.write('v', os.getenv('A_SETTING'))",
+    "looked_for": "import os\nrun.write('v', os.path.exists('overrides.csv'))",
     "database": "import sqlite3\nsqlite3.connect('file:facts%20of.db?mode=ro', uri=True).close()",
     "memory": "import sqlite3\nsqlite3.connect(':memory:').close()",
     "missed": "try:\n    open('more.txt')\nexcept OSError:\n    run.write('v', 0)",
@@ -32,9 +42,27 @@ READS = {
 }
 
 
-def again(project: Path, phases: Any) -> dict[str, Any]:
+ITSELF = """
+import socket
+with socket.create_server(("127.0.0.1", 0)) as own:
+    socket.create_connection(own.getsockname()).close()
+"""
+POOL = """
+import socket
+from concurrent.futures import ThreadPoolExecutor
+def ask(host):
+    try:
+        socket.create_connection((host, 9), timeout=0.1)
+    except OSError:
+        pass
+with ThreadPoolExecutor(2) as pool:
+    list(pool.map(ask, ["192.0.2.1"]))
+"""
+
+
+def again(project: Path, phases: Any, *arguments: str) -> dict[str, Any]:
     """Run what is not reused; return what the manifest says of each phase."""
-    outcome = tiny.run(project, phases, reuse_unchanged=True)
+    outcome = tiny.run(project, phases, *arguments, reuse_unchanged=True)
     return {entry["name"]: entry for entry in tiny.manifest_of(outcome)["phases"]}
 
 
@@ -42,7 +70,9 @@ def executed(entries: dict[str, Any]) -> set[str]:
     return {name for name, entry in entries.items() if entry["status"] == "done"}
 
 
-def test_what_a_cell_reads_looks_for_or_lists_past_the_run_counts_as_read(tmp_path: Path) -> None:
+def test_what_a_cell_reads_looks_for_or_lists_past_the_run_counts_as_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = tmp_path / "p"
     phases = tiny.make_project(project, READS)
     (project / "pictures").mkdir()
@@ -51,6 +81,10 @@ def test_what_a_cell_reads_looks_for_or_lists_past_the_run_counts_as_read(tmp_pa
     rates.to_parquet(project / "rates.parquet")
     (project / "tables").mkdir()
     (project / "facts of.db").touch()
+    (project / ".env").write_text("A=1")
+    (project / "sales/year=2024").mkdir(parents=True)
+    rates.to_parquet(project / "sales/year=2024/a.parquet")
+    (project / "classes/cat").mkdir(parents=True)
     rates.to_parquet(project / "tables/more.parquet")
     assert executed(again(project, phases)) == set(READS)
     assert executed(again(project, phases)) == set()
@@ -61,6 +95,15 @@ def test_what_a_cell_reads_looks_for_or_lists_past_the_run_counts_as_read(tmp_pa
     assert executed(again(project, phases)) == {"named", "asked", "listed", "matched"}
     rates.head(1).to_parquet(project / "tables/more.parquet")
     assert executed(again(project, phases)) == {"joined", "shell"}
+    (project / "sales/year=2025").mkdir()
+    rates.to_parquet(project / "sales/year=2025/a.parquet")
+    (project / "classes/dog").mkdir()
+    (project / "classes/dog/1.png").touch()
+    assert executed(again(project, phases)) == {"folder", "pattern", "below", "walked"}
+    monkeypatch.setenv("A_SETTING", "1")
+    (project / ".env").write_text("A=2")
+    (project / "overrides.csv").touch()
+    assert executed(again(project, phases)) == {"variable", "hidden", "looked_for"}
     (project / "more.txt").touch()
     with closing(sqlite3.connect(project / "facts of.db")) as facts:
         facts.execute("CREATE TABLE fact (name)")
@@ -107,14 +150,46 @@ def test_what_a_cell_writes_past_the_run_or_asks_the_network_is_never_reused(tmp
     bodies = {
         "writes": "open('out.txt', 'a').write('1')",
         "asks": asks.format("192.0.2.1"),  # RFC 5737: nobody has that address
-        "itself": asks.format("127.0.0.1"),
+        "nobody": asks.format("127.0.0.1"),
+        "itself": ITSELF,
+        "pool": POOL,
+        "renames": "import os\nopen('a.tmp', 'w').close()\nos.rename('a.tmp', 'moved' + '.txt')",
+        "removes": "import os\nname = 'old' + '.txt'\nif os.path.exists(name): os.remove(name)",
+        "makes": "import os\nos.makedirs('new' + 'folder', exist_ok=True)",
+        "by_engine": "import pandas as pd\npd.DataFrame({'a': [1]}).to_parquet('made.parquet')",
+        "secret": "import os\nos.environ.get('DB_PASSWORD')",
+        "neither": "import tempfile, shutil, os\nfolder = tempfile.mkdtemp(dir='.')\nopen(f'{folder}/a', 'w').close()\n"
+        "shutil.rmtree(folder)",
+    }
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        bodies["neighbour"] = asks.format("127.0.0.1").replace(", 9)", f", {port})")
+        phases = tiny.make_project(tmp_path / "p", bodies)
+        (tmp_path / "p/old.txt").touch()
+        first = again(tmp_path / "p", phases)
+        found = again(tmp_path / "p", phases)
+    assert first["removes"]["reason"].endswith("it changed something outside the run (removed old.txt)")
+    assert first["makes"]["reason"].endswith("it changed something outside the run (made newfolder)")
+    found |= dict.fromkeys(["removes", "makes"], first["neither"])  # the second time there was nothing left to do
+    reasons = {name: entry["reason"].rpartition("(")[2] for name, entry in found.items() if entry["reason"]}
+    assert reasons == {
+        "writes": "wrote out.txt)", "asks": "192.0.2.1)", "pool": "192.0.2.1)", "renames": "wrote moved.txt)",
+        "by_engine": "wrote made.parquet)", "neighbour": f"127.0.0.1:{port})", "secret": "variable DB_PASSWORD)",
+        **{name: entry["reason"] for name, entry in found.items() if entry["status"] == "reused"},
+    }  # fmt: skip
+    assert {name for name, entry in found.items() if entry["status"] == "reused"} == {"nobody", "itself", "neither"}
+
+
+def test_an_artefact_that_is_opened_past_the_run_is_read(tmp_path: Path) -> None:
+    bodies = {
+        "one": "run.write('n', {'n': n})",
+        "two": "import json\nrun.write('n', json.loads((run.folder / 'one/n.json').read_text()))",
     }
     phases = tiny.make_project(tmp_path / "p", bodies)
     again(tmp_path / "p", phases)
-    found = again(tmp_path / "p", phases)
-    assert executed(found) == {"writes", "asks"}
-    assert found["writes"]["reason"].endswith("it changed something outside the run (wrote out.txt)")
-    assert found["asks"]["reason"].endswith("it read a live source (192.0.2.1)")
+    last = again(tmp_path / "p", phases, "one.n=5")
+    assert executed(last) == {"one", "two"}
+    assert [item["name"] for item in last["two"]["reads"] if item["op"] == "read"] == ["one/n.json"]
 
 
 def test_names_that_are_no_text_and_folders_that_are_gone_break_nothing(tmp_path: Path) -> None:

@@ -65,5 +65,9 @@ def _plain(phase: Phase, known: Parameters) -> dict[str, Any]:
 def _described(parameter: Parameter, known: Parameters) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from mlopskit.params import portable
+
     said = {name: value for name, value in asdict(parameter).items() if name != "line"}
-    return {**said, "value": known.values[parameter.name], "from_project_file": parameter.name in known.given}
+    said |= {"choices": list(parameter.choices), "value": known.values[parameter.name]}
+    # As in the manifest: NaN is a value here, and null is none.
+    return {**portable(said), "from_project_file": parameter.name in known.given}

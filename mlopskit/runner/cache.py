@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from mlopskit.runner import findings, manifest
 from mlopskit.runner.fingerprint import fingerprint, phase_key
 from mlopskit.runner.phases import Phase, ancestors
 from mlopskit.runner.planning import Plan
-from mlopskit.runner.reuse import damaged
+from mlopskit.runner.reuse import damaged, ended_well
 from mlopskit.runs import Record, env_hash, listed, listing_hash, names_hash, read_trace, written
 
 FOLDER = ".cache"
@@ -57,7 +58,7 @@ def standing(plan: Plan) -> Path | None:
         if not all(folder in runs for runs in reusable):  # a phase of it used a secret, or changed while it ran
             continue
         try:
-            said = manifest.load(folder)
+            said = manifest.load_whole(folder)
             found = {entry["name"]: entry["key"] for entry in said["phases"]}
         except (OSError, ValueError, KeyError, TypeError):
             continue
@@ -117,9 +118,10 @@ def remember(runs: Path, key: str, run: str) -> None:
     """Note that a phase with this key ended well in a run; appending one short line is atomic."""
     if _KEY.fullmatch(key):
         folder = runs / FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / key).open("a", encoding="utf-8") as file:
-            file.write(f"{run}\n")
+        with suppress(OSError):  # what cannot be noted is executed again another time; the run must not end with it
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / key).open("a", encoding="utf-8") as file:
+                file.write(f"{run}\n")
 
 
 def candidates(runs: Path, key: str) -> list[Path]:
@@ -132,7 +134,7 @@ def candidates(runs: Path, key: str) -> list[Path]:
     return [runs / name for name in names if name and Path(name).name == name and (runs / name).is_dir()]
 
 
-def misfit(folder: Path, now: Now, *, ancestors: Collection[str]) -> str | None:
+def misfit(folder: Path, now: Now, *, ancestors: Collection[str], unknown: Collection[str] = frozenset()) -> str | None:
     """Say why the results in a phase folder do not stand for a run of the phase now, or None when they do.
 
     Parameters
@@ -143,18 +145,24 @@ def misfit(folder: Path, now: Now, *, ancestors: Collection[str]) -> str | None:
         What the phase would find.
     ancestors : collection of str
         Phases that it is declared to come after, near or far.
+    unknown : collection of str
+        Those of them of which is not known yet what they will have written: it is taken to be the same.
     """
+    run = folder.parent.name
+    if not folder.is_dir():
+        return f"it is not in {run}"
     records = read_trace(folder)
     if not any(record.op == "finish" for record in records):
-        return "it did not end well"
+        return f"it did not end well in {run}, or its trace is damaged"
     never = _barred(records, phase=folder.name, ancestors=ancestors)
     if never is not None:
         return never
     for record in records:
-        changed = _changed(record, now, phase=folder.name)
+        is_open = record.op in _OF_PHASES and record.name.partition("/")[0] in unknown
+        changed = None if is_open else _changed(record, now, phase=folder.name)
         if changed is not None:
             return changed
-    return damaged(folder)
+    return damaged(folder) if ended_well(folder) else f"it did not end well in {run}"
 
 
 def never_reusable(plan: Plan, phase: str, records: Collection[Record], *, key: str) -> str | None:

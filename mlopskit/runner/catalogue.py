@@ -79,6 +79,13 @@ def begun_last(runs: Path) -> Path | None:
     return next(iter([*named, *folders[-1:]]), None)
 
 
+def newest_first(runs: Path) -> list[Path]:
+    """Return the run folders, the one begun last first; later names than its are from a clock that was set back."""
+    folders = list_folders(runs)[::-1]
+    last = begun_last(runs)
+    return sorted(folders, key=lambda folder: last is not None and folder.name > last.name)
+
+
 def _pointed_at(pointer: Path) -> str:
     return pointer.read_text(encoding="utf-8", errors="replace").strip() if pointer.is_file() else ""
 

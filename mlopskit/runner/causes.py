@@ -1,28 +1,44 @@
 """Why a phase came out differently: what of all that it depends on is not as it was in the run.
 
-A cause is found, not guessed: hashes of what was read, code cells, parameters, versions. Where none of them differs,
-nothing recorded explains the difference, and the phase itself is not deterministic.
+A cause is found, not guessed: hashes of what was read, code cells, parameters, versions. What is around all phases may
+act on one and not on another, so it is named as what a difference may come from. Where none of them differs, nothing
+recorded explains the difference, and the phase is not deterministic or reads past `Run`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import ast
+import importlib.util
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlopskit.runner.compare_causes import cells_of, changes, distributions, surroundings
 from mlopskit.runner.compare_runs import Side
 from mlopskit.runs import Record, read_trace
+from mlopskit.runs.modules import project_modules
 from mlopskit.scope import PROJECT_FILE
 
 SEED = "seed"
 
+_MODULES = ("code", "the project's own modules changed")
 _FINGERPRINT = {
-    "fingerprint.project": ("code", "the project's own modules changed"),
+    "fingerprint.project": _MODULES,
     "fingerprint.package": ("environment", "mlopskit's own modules changed"),
     "fingerprint.installed": ("environment", "what is installed, or which modules are on the path, changed"),
 }
 """What the manifest keeps as a hash only, in words; the interpreter stands there in clear as well."""
+
+_OWN = "mlopskit"
+_MAGIC = re.compile(r"^(\s*)%{1,2}[A-Za-z_].*", re.MULTILINE)
+_UNTOLD = re.compile(
+    r"^\s*(?:%(?:run|load|pylab|macro|rerun|recall)\b|%%(?!time\b|timeit\b|capture\b)|!)"
+    r"|\b(?:__import__|import_module|importlib|runpy|exec|sys\.path)\b",
+    re.MULTILINE,
+)
+"""What may import a module of the project without naming it in an import statement."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +73,47 @@ def causes_of(phase: str, before: Side, after: Side, *, project: Path) -> tuple[
     project : Path
         The project folder, in which files that were read may be gone.
     """
-    found = (*upstream(phase, before, after), *own_causes(phase, before, after, project=project))
-    return found or (Cause("nondeterminism", _unexplained(phase, after), phase),)
+    if waited := _waited(phase, after):
+        return (Cause("upstream", waited, phase),)
+    above = tuple(upstream(phase, before, after))
+    own = tuple(_within(phase, before, after, project))
+    around = _around(phase, before, after, own)
+    found = [*above, *own]
+    if Cause(*_MODULES) in around:
+        found += _modules(phase, before, after, project)
+    if not above:  # what it reads explains it; what acts on all phases is not to stand before that
+        found += [_perhaps(cause) for cause in around if cause != Cause(*_MODULES)]
+    return tuple(found) or (Cause("nondeterminism", _unexplained(phase, after), phase),)
 
 
 def own_causes(phase: str, before: Side, after: Side, *, project: Path) -> tuple[Cause, ...]:
     """Return what differs in the phase itself or around it, whether or not its results do."""
-    found = (*_data(phase, before, after, project), *_code(phase, before, after), *_parameters(phase, before, after))
+    own = tuple(_within(phase, before, after, project))
+    return (*own, *_around(phase, before, after, own))
+
+
+def _within(phase: str, before: Side, after: Side, project: Path) -> Iterator[Cause]:
+    yield from _data(phase, before, after, project)
+    yield from _code(phase, before, after)
+    yield from _parameters(phase, before, after)
+
+
+def _around(phase: str, before: Side, after: Side, own: Iterable[Cause]) -> tuple[Cause, ...]:
+    """Return what differs around all phases; where nothing else does, what the keys tell apart."""
     around = tuple(environment(before, after))
-    if found or around:
-        return (*found, *around)
-    return tuple(_unrecorded(phase, before, after))
+    return around if around or any(own) else tuple(_unrecorded(phase, before, after))
+
+
+def _perhaps(cause: Cause, more: str = "") -> Cause:
+    return replace(cause, text=f"may come from this: {cause.text}{more}")
+
+
+def _waited(phase: str, after: Side) -> str:
+    """Say which phase kept this one from being executed; empty when it was."""
+    if after.phases.get(phase, "never-ran") != "never-ran":
+        return ""
+    told = (item.get("reason") for item in after.entries("phases") if item.get("name") == phase)
+    return str(next(told, None) or "a phase before it did not end well")
 
 
 def upstream(phase: str, before: Side, after: Side) -> Iterator[Cause]:
@@ -139,6 +185,50 @@ def _parameters(phase: str, before: Side, after: Side) -> Iterator[Cause]:
         yield Cause(kind, f"{item.name} {_said(item.before)} → {_said(item.after)}", phase)
 
 
+def _modules(phase: str, before: Side, after: Side, project: Path) -> Iterator[Cause]:
+    """Yield that the project's modules changed, if the cells of the phase import one, or may do so."""
+    own = {part.removesuffix(".py") for path in project_modules(project) for part in path.relative_to(project).parts}
+    sides = [side.cells(phase) for side in (before, after)]
+    sources = [source for cells in sides if cells is not None for source in cells.values()]
+    imported = [_imported(source) for source in sources]
+    tops = {name.partition(".")[0] for names in imported for name in names or ()}
+    if named := sorted(tops & own):
+        yield _perhaps(Cause(*_MODULES, phase), f", and it imports {', '.join(named)}")
+    elif None in sides or None in imported or any(map(_is_nowhere, tops)) or _calls_own(imported, own, project):
+        yield _perhaps(Cause(*_MODULES, phase), ", and its cells do not tell whether it imports any")
+
+
+def _imported(source: str) -> set[str] | None:
+    """Return what a cell imports, by its dotted names; None where that cannot be told."""
+    if _UNTOLD.search(source):
+        return None
+    try:
+        nodes = list(ast.walk(ast.parse(_MAGIC.sub(r"\1pass", source))))
+    except SyntaxError:
+        return None
+    found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    several = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    return found | {f"{node.module or ''}.{alias.name}" for node in several for alias in node.names}
+
+
+def _is_nowhere(top: str) -> bool:
+    """Tell whether a module is neither installed nor the project's today: it may have been the project's."""
+    try:
+        return top not in sys.stdlib_module_names and importlib.util.find_spec(top) is None
+    except (ImportError, ValueError):  # a relative import has no top
+        return True
+
+
+def _calls_own(imported: Iterable[set[str] | None], own: Iterable[str], project: Path) -> bool:
+    """Tell whether the phase uses what may import a class that the project file names, such as a candidate."""
+    through = {name for names in imported for name in names or () if name.partition(".")[0] == _OWN}
+    file = project / PROJECT_FILE
+    if not through - {f"{_OWN}.open_run"} or not file.is_file():
+        return False
+    named = re.findall(r"[\"']([A-Za-z_]\w*)[.:]\w", file.read_text(encoding="utf-8", errors="replace"))
+    return not set(own).isdisjoint(named)
+
+
 def _unrecorded(phase: str, before: Side, after: Side) -> Iterator[Cause]:
     """Compare the keys, which know more than the manifest tells: modules, and distributions that it doesn't list."""
     keys = [
@@ -153,4 +243,7 @@ def _unexplained(phase: str, after: Side) -> str:
     clocks = [name for name, record in _of(phase, after, "read").items() if record.volatile]
     if clocks:
         return f"it reads {', '.join(clocks)}, which measures time"
-    return "data, code, parameters, seeds and versions are equal, so the phase itself is not deterministic"
+    return (
+        "nothing that the run recorded of it differs, so it is not deterministic, or depends on something that it "
+        "reads past `Run` (a variable of the environment, the network, the clock)"
+    )

@@ -39,10 +39,10 @@ class Side:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Read the manifest, or note that it cannot be read."""
+        """Read the manifest, or note that it cannot be read; in another form it is no manifest, as for `show`."""
         side = cls(folder)
         try:
-            side.said = manifest.load(folder)
+            side.said = manifest.load_whole(folder)
         except (OSError, ValueError):
             side.problems.append(f"{folder.name}: run.json is missing or damaged; only artefacts are compared")
         return side

@@ -279,14 +279,15 @@ def _end(setting: Setting) -> None:
 
 
 def _refuse_leaks(nb: Any, setting: Setting) -> None:
-    """Fail a notebook that wrote one of its secrets into an artefact of its phase."""
+    """Fail a notebook that wrote one of its secrets into an artefact of its phase, or may have done so."""
     if not setting.secrets:
         return
     from mlopskit.runner.redaction import find_in
 
-    leaks = [leak for folder in _phase_folders(nb) for leak in find_in(folder, setting.secrets)]
-    if leaks:
-        raise RunError(f"{'; '.join(leaks)}. Take it out of what the notebook writes, and change the secret.")
+    advice = "Take it out of what the notebook writes, and change the secret."
+    found = [find_in(folder, setting.secrets) for folder in _phase_folders(nb)]
+    if told := " ".join(search.message(advice) for search in found if search):
+        raise RunError(told)
 
 
 def _phase_folders(nb: Any) -> Iterable[Path]:

@@ -194,11 +194,11 @@ def execute_phase(order: Order, tell: Callable[[Ending], None] = lambda _: None)
 def _ending(order: Order, setting: Setting, error: Exception | None, *, since: float) -> Ending:
     notebook = load_notebook(order.phase.path(order.project))
     status, described = explain(error, notebook=notebook, setting=setting, stopped=order.stopped)
-    if leaks := find_in(order.home, setting.known):
+    if found := find_in(order.home, setting.known):
         Redactor(setting.known).file(order.home / TRACE)  # manifest, lineage and report are made from it
-        told = leaked(leaks, notebook=notebook, setting=setting)
+        told = leaked(found, notebook=notebook, setting=setting)
         if status != "done" and described is not None:
-            told = {**described, "message": f"{described['message']} {told['message']}"}
+            told = {**described, "message": f"{described['message'].rstrip(' .')}. {told['message']}"}
         status, described = "failed" if status == "done" else status, told
     if status == "done":
         _seal(order)

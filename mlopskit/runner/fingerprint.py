@@ -37,12 +37,12 @@ class Fingerprint:
     python : str
         Implementation, version and platform of the interpreter.
     installed : str
-        Names and versions of all installed distributions, the files that change the path, and which modules there
-        are on it besides.
+        Names and versions of all installed distributions, the files that change the path, which modules there are on
+        it besides, and what the user has IPython start with.
     package : str
         Modules and data of mlopskit itself.
     project : str
-        The project's own modules; those from elsewhere belong to what a phase reads.
+        The project's own modules, and what it sets for matplotlib; those from elsewhere belong to what a phase reads.
     """
 
     python: str
@@ -56,9 +56,9 @@ def fingerprint(project: Path) -> Fingerprint:
     searched = _searched(project)
     return Fingerprint(
         python=f"{sys.implementation.name} {sys.version} {sys.platform} {HASH_SEED}",
-        installed=_hash([*scan(searched).entries, *modules_on_path(searched, project)]),
+        installed=_hash([*scan(searched).entries, *modules_on_path(searched, project), *_start_of_ipython()]),
         package=_hash_files(_package_files(), _PACKAGE.parent),
-        project=_hash_files(map(str, project_modules(project)), project),
+        project=_hash_files(map(str, [*project_modules(project), *project.glob("matplotlibrc")]), project),
     )
 
 
@@ -87,6 +87,13 @@ def _added_by(place: Path) -> Iterator[str]:
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.strip() and not line.startswith(("#", "import ", "import\t")):
                 yield str(place / line.rstrip())
+
+
+def _start_of_ipython() -> Iterator[str]:
+    """Yield what a user has each kernel execute when it starts."""
+    profile = Path(os.environ.get("IPYTHONDIR") or "~/.ipython").expanduser() / "profile_default"
+    for path in sorted([*profile.glob("*config.py"), *profile.glob("startup/*.*py")]):
+        yield f"{path.name} {_sha256(str(path))}"
 
 
 def _package_files() -> Iterator[str]:

@@ -15,7 +15,8 @@ from typing import Any
 
 from mlopskit.notebooks import PUT_IN, code_cells, heading_above, load_notebook
 from mlopskit.params import spelled
-from mlopskit.runner import cache, manifest, surroundings
+from mlopskit.runner import cache, manifest, reuse, surroundings
+from mlopskit.runner.catalogue import newest_first
 from mlopskit.runner.fingerprint import code_of, fingerprint
 from mlopskit.runner.phases import Phase, ancestors
 from mlopskit.runner.planning import Plan
@@ -26,6 +27,8 @@ _PARTS = {
     "package": "mlopskit itself changed",
     "project": "a module of the project changed",
 }
+
+_ENDINGS = {"failed": "it failed in", "killed": "it was killed in", "timed-out": "it timed out in"}
 
 _BARRED = "will not be reused: "
 """What the manifest says before the reason why a phase cannot be reused."""
@@ -80,16 +83,18 @@ def forecast(plan: Plan, keys: Mapping[str, str] | None = None) -> list[Forecast
     here = _Here(plan.project)
     known: dict[str, dict[str, str]] = {}
     for phase in plan.phases:
+        folder: Path | None = None
         if phase.name not in plan.chosen:
-            told.append(_left_out(plan, phase))
-            continue
-        if not plan.reuse:
-            told.append(Forecast(phase.name, "run", "it was asked for"))
-            continue
-        found, folder = _of_phase(plan, phase, keys[phase.name], known, here)
+            found, folder = _left_out(plan, phase, known)
+        elif not plan.reuse:
+            found = Forecast(phase.name, "run", "it was asked for")
+        else:
+            found, folder = _of_phase(plan, phase, keys[phase.name], known, here)
         told.append(found)
         if folder is not None:
             known[phase.name] = {record.name: record.digest for record in written(folder).values()}
+        elif found.verdict == "leave":
+            known[phase.name] = {}
     return told
 
 
@@ -121,17 +126,27 @@ def _shared(told: Forecast, plan: Plan, mine: Mapping[str, str], earlier: Sequen
 def _was_barred(plan: Plan, phase: str, keys: Mapping[str, str]) -> bool:
     """Tell whether the phase ended well as it is now and was found not to be reusable."""
     _, said = _newest(plan, phase)
-    entry: Mapping[str, Any] = next((item for item in said.get("phases", ()) if item.get("name") == phase), {})
+    entry = _entry(said, phase)
     return entry.get("key") == keys[phase] and _BARRED in str(entry.get("reason"))
 
 
-def _left_out(plan: Plan, phase: Phase) -> Forecast:
-    """Say what becomes of a phase that is not executed: without a base run there is nothing to take it from."""
-    if plan.base is None:
-        return Forecast(phase.name, "leave", "left out of this run")
-    if _asked(plan.base / phase.name) & plan.chosen:
-        return Forecast(phase.name, "depends", f"taken from {plan.base.name} if what it read comes out equal")
-    return Forecast(phase.name, "reuse", f"left out of this run; taken from {plan.base.name}")
+def _left_out(plan: Plan, phase: Phase, known: Mapping[str, Mapping[str, str]]) -> tuple[Forecast, Path | None]:
+    """Say what becomes of a phase that is not executed: taken from the base run, if there is one and it fits."""
+    base, name = plan.base, phase.name
+    if base is None:
+        return Forecast(name, "leave", "left out of this run"), None
+    still_open = {item.name for item in plan.phases} - known.keys() - {name}
+    reads = [record for record in read_trace(base / name) if record.op == "read" and not record.volatile]
+    unknown = {record.name: record.digest for record in reads if record.name.partition("/")[0] in still_open}
+    current = {**unknown, **{file: digest for files in known.values() for file, digest in files.items()}}
+    wanted = plan.parameters.get(name)
+    before = reuse.previous(base, name, otherwise=wanted.recorded() if wanted else {})
+    why = reuse.misfit(base, name, before, wanted=plan.demanded(name), current=current) or reuse.damaged(base / name)
+    if why is not None:
+        return Forecast(name, "leave", f"left out of this run, and {why}"), None
+    if unknown:
+        return Forecast(name, "depends", f"taken from {base.name} if what it read comes out equal"), None
+    return Forecast(name, "reuse", f"left out of this run; taken from {base.name}"), base / name
 
 
 def _of_phase(
@@ -141,12 +156,11 @@ def _of_phase(
     reasons, open_question = [], set[str]()
     for run in cache.candidates(plan.runs, key):
         folder = run / phase.name
+        if not reuse.ended_well(folder):  # a phase with the notebook of this one did; how this one ended is told below
+            continue
         unknown = _asked(folder) & {name for name in behind if name not in known}
-        digests = {
-            **{item.name: item.digest for name in unknown for item in written(run / name).values()},
-            **{file: digest for name in behind if name in known for file, digest in known[name].items()},
-        }
-        why = cache.misfit(folder, cache.Now(plan.project, digests), ancestors=behind)
+        digests = {file: digest for name in behind if name in known for file, digest in known[name].items()}
+        why = cache.misfit(folder, cache.Now(plan.project, digests), ancestors=behind, unknown=unknown)
         if why is None and not unknown:
             return Forecast(phase.name, "reuse", f"nothing changed since {run.name}"), folder
         if why is None:
@@ -170,24 +184,47 @@ def _difference(plan: Plan, phase: Phase, here: _Here) -> str:
     """Compare with the newest run in which the phase ended well, part by part of the key."""
     folder, said = _newest(plan, phase.name)
     if folder is None:
-        return "it has not run before"
+        return _ending(plan, phase.name)
     found = [*_parameters(plan, phase, said), *_cells(plan, phase, folder), *_environment(said, here)]
     return f"since {folder.name}: {'; '.join(found) or _unreusable(phase, said)}"
 
 
 def _newest(plan: Plan, phase: str) -> tuple[Path | None, dict[str, Any]]:
     """Return the newest run in which a phase ended well, and its manifest."""
-    for folder in sorted(plan.runs.glob("*Z-*"), key=lambda path: path.name, reverse=True):
+    for folder in newest_first(plan.runs):
         if is_finished(folder / phase):
             with suppress(OSError, ValueError):
-                return folder, manifest.load(folder)
+                said = manifest.load_whole(folder)
+                if _entry(said, phase).get("status") in manifest.ENDED_WELL:
+                    return folder, said
     return None, {}
+
+
+def _entry(said: Mapping[str, Any], phase: str) -> Mapping[str, Any]:
+    return next((item for item in said.get("phases", ()) if item.get("name") == phase), {})
+
+
+def _ending(plan: Plan, phase: str) -> str:
+    """Say how a phase ended in the newest run that began it, where no run is left in which it ended well."""
+    for folder in newest_first(plan.runs):
+        try:
+            entry = _entry(manifest.load_whole(folder), phase)
+        except (OSError, ValueError):
+            if (folder / phase).is_dir():
+                return f"run.json of {folder.name} is damaged, so what changed since is not known"
+            continue
+        status = str(entry.get("status"))
+        if status in manifest.ENDED_WELL:
+            return f"its results in {folder.name} are damaged or gone"
+        if status in _ENDINGS:
+            cell = (entry.get("error") or {}).get("cell")
+            return f"{_ENDINGS[status]} {folder.name}" + (f", code cell {cell}" if cell else "")
+    return "it has not run before"
 
 
 def _unreusable(phase: Phase, said: Mapping[str, Any]) -> str:
     """Say why the same phase is not taken although nothing differs: the run wrote it down when the phase ended."""
-    entry: Mapping[str, Any] = next((item for item in said["phases"] if item.get("name") == phase.name), {})
-    before, _, why = str(entry.get("reason") or "").partition(_BARRED)
+    before, _, why = str(_entry(said, phase.name).get("reason") or "").partition(_BARRED)
     return why if why and not before else "its results are no longer in the cache"
 
 
@@ -212,7 +249,8 @@ def _cells(plan: Plan, phase: Phase, folder: Path) -> Iterator[str]:
     for name, (index, code) in new.items():
         if name not in old or old[name][1] != code:
             number = code_cells(current).index(index) + 1
-            yield f"code cell {number} ({heading_above(current, index) or 'no heading'}) changed"
+            what = "changed" if name in old else "added"
+            yield f"code cell {number} ({heading_above(current, index) or 'no heading'}) {what}"
     if [name for name in old if name in new] != [name for name in new if name in old]:
         yield "the code cells are in another order"
     if gone := len(old.keys() - new.keys()):

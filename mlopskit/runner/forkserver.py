@@ -4,16 +4,17 @@ Importing pandas, scikit-learn, matplotlib and the rest takes seconds, each time
 them once, computes nothing, and forks: the child is a fresh process with the same modules, its own random state,
 environment, working directory, output and thread limits, in which ipykernel starts as it always does.
 
-The server speaks over one socket of message boundaries. ``{"import", "hidden"}`` names further statements to execute,
-and variables that none of them must see. A request is ``{"request", "argv", "anew", "env", "cwd", "needs", "secrets"}``
-with the two descriptors for standard output and error, served as soon as the statements that it needs were executed;
-with ``"anew"`` the child executes that command line, program and all, and is an ordinary kernel. The answer is
-``{"request", "pid"}``, and when that child ends ``{"ended", "status", "peak_kb"}`` with what `os.wait4` says. Where a
-module that was imported ahead did what can only be done in a kernel, or read a variable that this kernel has otherwise,
-none is forked, and the answer is ``{"request", "unfit"}`` with what that was. When the other end of the socket closes,
-however that came about, or on SIGTERM, every child is killed with all that it started, and the server ends; a child
-dies with the server. What the server could not see to, because it was killed, its guard does, which is the process that
-was started.
+The server speaks over one socket of message boundaries. What it is told lies in memory without a name, whose descriptor
+comes with the message: an environment may be larger than a message. ``{"import", "hidden"}`` names further statements
+to execute, and variables that none of them must see; ``{"importing"}`` says which one it executes, and when it is done.
+A request is ``{"request", "argv", "anew", "env", "cwd", "needs", "secrets"}`` with two more descriptors for standard
+output and error, served as soon as the statements that it needs were executed; with ``"anew"`` the child executes that
+command line, program and all, and is an ordinary kernel. The answer is ``{"request", "pid"}``, and when that child ends
+``{"ended", "status", "peak_kb"}`` with what `os.wait4` says. Where a module that was imported ahead did what can only
+be done in a kernel, or read a variable that this kernel has otherwise, none is forked, and the answer is ``{"request",
+"unfit"}`` with what that was. When the other end of the socket closes, however that came about, or on SIGTERM, every
+child is killed with all that it started, and the server ends; a child dies with the server. What the server could not
+see to, because it was killed, its guard does, which is the process that was started.
 No multiprocessing is involved, so a cell may use it as in any kernel.
 """
 
@@ -22,27 +23,33 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import importlib.util
 import io
 import json
 import os
 import random
+import re
 import selectors
 import signal
 import socket
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
 from mlopskit.runner import descendants, standin
 
-LIMIT = 1 << 20
-"""Bytes of the longest request: an environment and a command line."""
-
-_THREADS = {"OMP_NUM_THREADS": "openmp", "OPENBLAS_NUM_THREADS": "blas", "MKL_NUM_THREADS": "blas"}
+_LIMITS = {
+    "openmp": ("OMP_NUM_THREADS",),
+    "openblas": ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"),
+    "mkl": ("MKL_NUM_THREADS", "OMP_NUM_THREADS"),
+}
+"""Which variables a library reads for its threads when it is loaded: the first that says a number decides."""
 
 
 class Preload:
@@ -75,9 +82,14 @@ class Preload:
     def step(self, stand_in: standin.StandIn) -> None:
         """Execute the next statement as a cell would, with something in the place of what only a kernel has."""
         statement = self.left.popleft()
-        with contextlib.suppress(BaseException):  # a module may even leave the interpreter
-            exec(statement, {"__name__": "__main__"})  # noqa: S102  parsed import statements only
-        if noticed := stand_in.noticed():
+        try:
+            stand_in.watch()
+            with contextlib.suppress(BaseException):  # a module may even leave the interpreter
+                exec(statement, {"__name__": "__main__"})  # noqa: S102  parsed import statements only
+            noticed = stand_in.noticed()
+        except Exception as error:  # it may have put anything in the place of what is asked
+            noticed = f"does something: what has happened could not be found out ({error!r})"
+        if noticed:
             self.unfit = f"`{statement}` {noticed} while it is imported"
             self.left.clear()
 
@@ -87,10 +99,9 @@ class Preload:
 
     def unfit_for(self, request: Mapping[str, Any]) -> str:
         """Say why the kernel of a request cannot be forked; nothing where it can, for which all is made ready."""
-        if request["anew"] or standin.present is None:
-            return ""
-        standin.present.unseeded.gather()
-        return self.unfit or standin.present.differs(request["env"])
+        if request["anew"] or standin.present is None or self.unfit:
+            return "" if request["anew"] else self.unfit
+        return standin.present.unseeded.gather() or standin.present.differs(request["env"])
 
 
 def serve(channel: socket.socket, preload: Preload) -> Callable[[], None]:
@@ -107,10 +118,10 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None]:
                     _report(channel, running.pop(key.fd), key.fd, ready)
                     descendants.reap(spare=running.values())
                     continue
-                message, descriptors, _, _ = socket.recv_fds(channel, LIMIT, 2)
+                message, descriptors, _, _ = socket.recv_fds(channel, 1, 3)
                 if not message:
                     _end()
-                said = json.loads(message)
+                said = _read(descriptors.pop(0))
                 if "import" in said:
                     preload.add(said["import"], said["hidden"])
                 else:
@@ -118,7 +129,9 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None]:
             served = next((item for item in waiting if preload.has_done(item[0]["needs"])), None)
             if served is None:
                 if preload.left:
+                    _send(channel, {"importing": preload.left[0]})
                     preload.step(standin.present or standin.take_place())
+                    _send(channel, {"importing": ""})
                 continue
             waiting.remove(served)
             request, descriptors = served
@@ -137,7 +150,14 @@ def serve(channel: socket.socket, preload: Preload) -> Callable[[], None]:
             running[watched] = pid
             ready.register(watched, selectors.EVENT_READ)
             _send(channel, {"request": request["request"], "pid": pid})
-            served, request, said, message = None, {}, {}, b""  # its secrets are none of the next child's business
+            served, request, said = None, {}, {}  # its secrets are none of the next child's business
+
+
+def _read(descriptor: int) -> dict[str, Any]:
+    with open(descriptor, "rb") as file:
+        file.seek(0)  # where it was written to the end
+        said: dict[str, Any] = json.load(file)
+    return said
 
 
 def _close(descriptors: Iterable[int]) -> None:
@@ -174,6 +194,7 @@ def _become_kernel(request: dict[str, Any], descriptors: Sequence[int], server: 
         environment = standin.present.step_aside(environment)
     os.environ.clear()
     os.environ.update(environment)
+    time.tzset()
     os.chdir(request["cwd"])
     _resolve_path()
     if request.get("secrets"):
@@ -182,11 +203,13 @@ def _become_kernel(request: dict[str, Any], descriptors: Sequence[int], server: 
         hand_over(request["secrets"])
     random.seed()  # two forks of one server would draw the same
     _know_place()
-    _limit_threads()
-    _inline_figures()
+    os.environ["MPLBACKEND"] = os.environ.get("MPLBACKEND") or standin.INLINE  # as ipykernel does
+    if standin.present is not None:
+        _limit_threads(standin.present.loaded_with)
+        _inline_figures(standin.present)
     from ipykernel.kernelapp import IPKernelApp
 
-    sys.argv = list(request["argv"])
+    sys.argv[:] = [_launcher(), *request["argv"][1:]]
     IPKernelApp.launch_instance(argv=request["argv"][1:])
 
 
@@ -227,28 +250,40 @@ def _know_place() -> None:
         process.current_process().authkey = os.urandom(32)
 
 
-def _limit_threads() -> None:
-    """Apply the child's thread limits: libraries read those variables only when they are loaded, which was long ago."""
-    limits = {api: int(os.environ[name]) for name, api in _THREADS.items() if os.environ.get(name, "").isdigit()}
-    if limits and "numpy" in sys.modules:
-        from threadpoolctl import threadpool_limits
+def _limit_threads(loaded_with: Mapping[str, str]) -> None:
+    """Apply the child's thread limits: libraries read those variables only when they are loaded, which was long ago.
 
-        threadpool_limits(limits)
-
-
-def _inline_figures() -> None:
-    """Choose the backend that a cold kernel gets from its environment, which matplotlib reads only when imported.
-
-    The inline backend ties itself to the shell while it is imported, and in the server there was none: it is imported
-    anew.
+    One whose variables are the same has them already, and what a module has made of it since.
     """
-    backend = os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    cores = len(os.sched_getaffinity(0))
+    limits = {}
+    for kind, names in _LIMITS.items():
+        if any(os.environ.get(name) != loaded_with.get(name) for name in names):
+            said = [re.match(r"\s*(\d+)", os.environ.get(name, "")) for name in names]
+            wanted = next((int(found[1]) for found in said if found and int(found[1])), cores)
+            limits[kind] = wanted if kind == "openmp" else min(wanted, cores)
+    if limits and "numpy" in sys.modules:
+        from threadpoolctl import ThreadpoolController
+
+        for library in ThreadpoolController().lib_controllers:
+            if library.internal_api in limits:
+                library.set_num_threads(limits[library.internal_api])
+
+
+def _inline_figures(stand_in: standin.StandIn) -> None:
+    """Have matplotlib as a cold kernel has it, which reads its settings and its backend when it is imported.
+
+    What a module chose meanwhile holds. The inline backend ties itself to the shell while it is imported, and in the
+    server there was none: it is imported anew.
+    """
     if "matplotlib" in sys.modules:
         import matplotlib as mpl
 
-        if Path("matplotlibrc").is_file() or "MATPLOTLIBRC" in os.environ:
+        backend = dict.__getitem__(mpl.rcParams, "backend")  # to ask matplotlib itself may load it
+        if standin.settings_of_figures() != stand_in.settings:
             mpl.rcParams.update(mpl.rc_params())  # the server read its settings elsewhere
-        mpl.rcParams["backend"] = backend
+        was_chosen = str(backend).lower() != stand_in.backend.lower()
+        mpl.rcParams["backend"] = backend if was_chosen else os.environ["MPLBACKEND"]
     if sys.modules.pop("matplotlib_inline.backend_inline", None) is not None:
         del sys.modules["matplotlib_inline"].backend_inline
 
@@ -261,7 +296,7 @@ def _leave() -> None:
     threading._shutdown()  # type: ignore[attr-defined]  # what the interpreter calls first
     atexit._run_exitfuncs()
     for thing in gc.get_objects():  # what the server had made is frozen, and not among them
-        if isinstance(thing, io.IOBase):
+        if issubclass(type(thing), io.IOBase):  # a thing that stands for another is not asked what it is
             with contextlib.suppress(Exception):
                 thing.flush()
     for stream in (sys.stdout, sys.stderr):
@@ -270,17 +305,26 @@ def _leave() -> None:
     os._exit(0)
 
 
+def _launcher() -> str:
+    """Return the path of a kernel's program."""
+    spec = importlib.util.find_spec("ipykernel_launcher")
+    return str(spec and spec.origin)
+
+
 def main() -> None:
     """Run as ``python -m mlopskit.runner.forkserver DESCRIPTOR FOLDER STATEMENT…``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner decides what an interrupt means
-    descendants.guarded(closing=int(sys.argv[1]))
-    channel = socket.socket(fileno=int(sys.argv[1]))
+    descriptor, folder, *statements = sys.argv[1:]
+    descendants.guarded(closing=int(descriptor))
+    channel = socket.socket(fileno=int(descriptor))
     if sys.path[:1] == [str(Path.cwd())]:  # what `-m` put there; the kernel puts in its own
         del sys.path[0]
     with contextlib.suppress(OSError):  # only now, so that no module of the folder is taken for one of ours
-        os.chdir(sys.argv[2])
+        os.chdir(folder)
     gc.disable()
-    serve(channel, Preload(sys.argv[3:]))()
+    sys.argv[:] = [_launcher()]  # what is imported ahead sees the program of a kernel
+    sys.modules["__main__"] = ModuleType("__main__")
+    serve(channel, Preload(statements))()
     _leave()
 
 

@@ -6,6 +6,7 @@ Only what is installed, and only where that makes no difference: what a cell imp
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.util
 import re
 from collections.abc import Iterable
@@ -25,7 +26,7 @@ _HEAVY = (
     "scipy.stats", "pyarrow.dataset",
     "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "sklearn.compose", "sklearn.preprocessing",
     "sklearn.impute", "sklearn.model_selection", "sklearn.feature_extraction.text", "sklearn.cluster", "sklearn.dummy",
-    "matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.pyplot", "matplotlib_inline.backend_inline",
+    "matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.pyplot", "matplotlib.backends.backend_agg",
     "mlopskit.persistence", "pandera.pandas", "cleanlab.filter",
 )  # fmt: skip
 """What costs most of a kernel's start; the package imports much of it only where it is used."""
@@ -40,11 +41,28 @@ _ROOMS = frozenset({"data", "model", "evaluate", "deploy", "monitor"})
 """The parts of the package that use these: where no notebook calls one, no kernel waits for them."""
 
 _SETS = re.compile(
-    r"environ\s*(?:\[.+?\]\s*=(?!=)|\|=|\.(?:update|setdefault)\()|\b(?:putenv|load_dotenv)\("
+    r"environb?\s*(?:\[(?:[^\[\]]|\[[^\[\]]*\])+\]\s*[+|]?=(?!=)|\|="
+    r"|\.\s*(?:update|setdefault|pop|popitem|clear|__\w+item__)\()"
+    r"|\bdel\s.*environ|\benviron\s+as\s|=\s*(?:os\.)?environ\s*(?:$|[;#])"  # by another name it may be set, too
+    r"|\b(?:putenv|unsetenv|load_dotenv|read_env)\("
     r"|^\s*%(?:dotenv\b|(?:set_)?env\s+\w+[ =])",
     re.MULTILINE,
 )
 """How a cell sets environment variables."""
+
+_INSTALLS = re.compile(
+    r"^[ \t]*[!%].*\b(?:pip3?|conda|mamba|micromamba|uv)\b"
+    r"|^(?![ \t]*#).*\b(?:pip3?|conda|mamba|micromamba|uv)\b[^#]{1,40}?\b(?:install|add|sync)\b",
+    re.MULTILINE,
+)
+"""How a cell installs something, in IPython's words or through another process; a comment installs nothing."""
+
+_WITH_SHELL = frozenset({"matplotlib_inline"})
+"""Modules that tie themselves to the shell while they are imported, which is quick."""
+
+_CELL_MAGIC = re.compile(r"\s*%%(?P<python>(?:time|timeit|capture)\b)?.*")
+_LINE_MAGIC = re.compile(r"^([ \t]*)(?:[\w., \t]+=[ \t]*)?[!%](?:.*\\\n)*.*$", re.MULTILINE)
+"""Lines that are IPython's: magics and commands, with what is assigned from them and the lines that continue them."""
 
 _IMPORTS = re.compile(r"^\s*(?:import|from)\s", re.MULTILINE)
 
@@ -92,23 +110,33 @@ def sets_environment(sources: Iterable[str]) -> bool:
 def imports_in(sources: Iterable[str], project: Path) -> list[str]:
     """Return the import statements of cells that may be executed ahead for a kernel in `project`, each once.
 
-    From the cell on that changes the path, it is the cells that decide which module a name stands for.
+    From the cell on that changes the path or installs something, it is the cells that decide which module a name
+    stands for.
     """
-    ahead = takewhile(lambda source: "sys.path" not in source, sources)
+    ahead = takewhile(lambda source: "sys.path" not in source and not _INSTALLS.search(source), sources)
     nodes = [node for source in ahead for node in _imports(source)]
     return list(dict.fromkeys(ast.unparse(node) for node in nodes if _installed(node, project)))
 
 
 def _imports(source: str) -> list[ast.Import | ast.ImportFrom]:
-    try:
-        return [node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]
-    except SyntaxError:  # the cell says so when it runs
-        return []
+    for text in (source, _without_magics(source)):
+        with contextlib.suppress(SyntaxError):  # the cell says so when it runs
+            return [node for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return []
+
+
+def _without_magics(source: str) -> str:
+    """Return what is Python in a cell; IPython, which knows best, takes too long to import here."""
+    first, _, rest = source.lstrip().partition("\n")
+    if (magic := _CELL_MAGIC.match(first)) is not None:
+        source = rest if magic["python"] else ""
+    return _LINE_MAGIC.sub(r"\1pass", source)
 
 
 def _installed(node: ast.Import | ast.ImportFrom, project: Path) -> bool:
     names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-    return all(_is_elsewhere(name.partition(".")[0], project) for name in names)
+    tops = {name.partition(".")[0] for name in names}
+    return not tops & _WITH_SHELL and all(_is_elsewhere(top, project) for top in tops)
 
 
 def _is_elsewhere(top: str, project: Path) -> bool:

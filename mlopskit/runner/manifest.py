@@ -56,7 +56,7 @@ class PhaseEntry:
     notebook_sha256 : str or None
         Of the executed notebook of a phase that ended well.
     reused_from : str or None
-        The run that the results were copied from.
+        The run that executed the phase, whose results these are a copy of.
     """
 
     name: str

@@ -7,8 +7,8 @@ phase, as in ``-p seed=7``, reaches every phase that declares it.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from mlopskit.errors import MlopskitError, NotebookError, ParameterError, UsageE
 from mlopskit.notebooks import language_of, load_notebook
 from mlopskit.params import Parameter, check_overrides, notebook_parameters, recorded
 from mlopskit.runner.phases import Phase
+from mlopskit.runner.redaction import Redactor
 from mlopskit.secrets import Secret, look_up
 from mlopskit.values import Text
 
@@ -133,12 +134,22 @@ def resolve(
     Raises
     ------
     ParameterError
-        Every problem at once, a secret of a phase that will be executed and that is nowhere among them; a `UsageError`
-        when one was typed on the command line.
+        Every problem at once, among them a secret of a phase that will be executed and that is nowhere, and any other
+        parameter that holds the value of a secret; a `UsageError` when one was typed on the command line.
     """
+    arguments = list(arguments)
     combined, problems, typed = _combined(declared, table, arguments, executed)
     secrets, lost = _looked_up(combined, executed, project)
-    _refuse([*problems, *lost], typed)
+    known = [replace(secret, name=f"{phase}.{secret.name}") for phase in secrets for secret in secrets[phase]]
+    redactor = Redactor(known)
+    set_here = {argument.partition("=")[0].strip() for argument in arguments}
+    for phase, name, secret in _holders(combined, redactor):
+        told = typed if phase in executed and not set_here.isdisjoint({name, f"{phase}.{name}"}) else problems
+        told.append(
+            f"{phase}.{name} holds the value of the secret {secret}, and a run saves its parameters as they are; "
+            f"declare {name} as a `secret` too, and give it as a reference, `env:NAME` or `file:PATH`"
+        )
+    _refuse(redactor.value([*problems, *lost]), redactor.value(typed))  # others repeat what was given
     return combined, secrets
 
 
@@ -211,6 +222,28 @@ def _looked_up(
     return found, problems
 
 
+def _holders(parameters: Mapping[str, Parameters], redactor: Redactor) -> Iterator[tuple[str, str, str]]:
+    """Yield phase and name of each parameter that is no secret and holds one, and which."""
+    for phase, known in parameters.items():
+        for item in known.declared:
+            texts = _texts(known.values.get(item.name)) if item.type != "secret" else ()
+            if secret := next(filter(None, map(redactor.first_in, texts)), None):
+                yield phase, item.name, secret
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in plain data, whatever the depth, keys included."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            waiting += [*item, *item.values()]
+        elif isinstance(item, list):
+            waiting += item
+
+
 def _is_typed(problem: str, given: Mapping[str, Any], phase: str) -> bool:
     """Tell whether a problem is about a value from the command line."""
     names = [name for name, value in given.items() if isinstance(value, Text)]
@@ -226,7 +259,8 @@ def _left_out(argument: str, declared: Mapping[str, Any], reach: Mapping[str, An
     phase = argument.partition("=")[0].strip().rpartition(".")[0]
     if phase in declared and phase not in reach:
         return [
-            f"-p {argument}: {phase} is not executed in this run, so the value would have no effect; add it to --only"
+            f"-p {argument}: {phase} is not executed in this run, so the value would have no effect; leave it out, or "
+            f"choose phases so that {phase} is executed"
         ]
     return []
 

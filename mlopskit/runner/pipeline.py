@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+import shutil
 import time
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,9 +79,11 @@ class _Execution:
 
     def run(self) -> Outcome:
         self.folder = _make_folder(self.plan.runs, self.started)
-        self.manifest = self._first_manifest()
+        with _or_removed(self.folder):
+            self.manifest = self._first_manifest()
         with Interruption() as interruption, present(self.folder):
-            self._save()
+            with _or_removed(self.folder):
+                self._save()
             lineage.append(self.folder, [lineage.run_started(self.manifest, when=self._now())])
             artefacts.write_text(self.plan.runs / "begun", f"{self.folder.name}\n")
             names = [phase.name for phase in self.plan.phases]
@@ -231,10 +234,8 @@ class _Execution:
             return
         wanted = self.plan.parameters.get(name)
         before = reuse.previous(base, name, otherwise=wanted.recorded() if wanted else {})
-        demanded = wanted if name not in self.plan.needed else None
-        misfit = reuse.misfit(
-            base, name, before, wanted=demanded, current=self._digests([item.name for item in self.manifest.phases])
-        )
+        current = self._digests([item.name for item in self.manifest.phases])
+        misfit = reuse.misfit(base, name, before, wanted=self.plan.demanded(name), current=current)
         if misfit is not None:
             entry.reason = f"left out, and {misfit}"
             return
@@ -249,7 +250,8 @@ class _Execution:
     def _copy(self, base: Path, entry: PhaseEntry, *, reason: str) -> None:
         reuse.copy_phase(base, self.folder, entry.name)
         before = reuse.previous(base, entry.name, otherwise={})
-        entry.status, entry.seconds, entry.reused_from = "reused", 0.0, base.name
+        origin = reuse.origin(base, entry.name, before)
+        entry.status, entry.seconds, entry.reused_from = "reused", 0.0, origin
         entry.cells, entry.executed = before.cells, before.executed
         entry.explain(reason)
         entry.take_trace(self.folder / entry.name)
@@ -302,6 +304,16 @@ def _make_folder(runs: Path, when: dt.datetime) -> Path:
     except OSError as error:
         raise RunError.from_no_run_folder(runs, error) from None
     return folder
+
+
+@contextmanager
+def _or_removed(folder: Path) -> Iterator[None]:
+    """Remove a run folder that has no manifest yet when the block fails: nobody would know what it is."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _iso(moment: dt.datetime) -> str:

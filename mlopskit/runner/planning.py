@@ -63,6 +63,10 @@ class Plan:
         last = max(index for index, phase in enumerate(self.phases) if phase.name in self.chosen)
         return [phase.name for phase in self.phases[:last] if phase.name not in self.chosen]
 
+    def demanded(self, phase: str) -> Parameters | None:
+        """Parameters that results from `base` must have been made with; None where any will do, as they are needed."""
+        return None if phase in self.needed else self.parameters.get(phase)
+
     @property
     def hidden(self) -> set[str]:
         """Variables of the environment that nothing must read past a secret parameter."""
@@ -112,7 +116,8 @@ def plan(
     phases : sequence of Phase, optional
         All phases, in order; the seven with the changes of ``[[phase]]`` in the project file by default.
     reuse_unchanged : bool
-        Reuse what did not change. Phases that `choice` names are executed whatever the cache holds.
+        Reuse what did not change. Phases that `choice` names are executed whatever the cache holds, also where it
+        names them all.
     jobs : int
         How many phases may run side by side.
     recorded : mapping, optional
@@ -142,7 +147,8 @@ def plan(
         today = combine(declared, table=table, arguments=arguments, executed=names)
         table = reuse.with_recorded(recorded, today, table)
     parameters, secrets = resolve(declared, table=table, arguments=arguments, executed=names, project=project)
-    whole = reuse_unchanged and len(chosen) == len(phases)
+    asked = bool(choice.only or choice.first or choice.last)  # also for all: who names a phase wants it executed
+    whole = reuse_unchanged and not asked
     made = Plan(project, runs, scope, tuple(phases), names, parameters, resumed, limit, whole, jobs, secrets)
     if not made.needed and choice.base is None:
         return made

@@ -66,18 +66,35 @@ def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the fo
 
 
 def phases_of(run: Side, known: Sequence[Phase]) -> tuple[Phase, ...]:
-    """Return the phases of the run that ended well, in its order, with the notebooks that they had."""
+    """Return the phases of the run that ended well, in its order, with the notebooks that they had.
+
+    Raises
+    ------
+    RunError
+        When the manifest does not say what they are.
+    """
     ended = [item for item in run.entries("phases") if item.get("status") in manifest.ENDED_WELL]
-    names = [str(item["name"]) for item in ended]
+    names = [_told(run, item, "name", "it names no phase where one ended well") for item in ended]
+    notebooks = [
+        _told(run, item, "notebook", f"it names no notebook for {name}")
+        for name, item in zip(names, ended, strict=True)
+    ]
     after = {phase.name: phase.after for phase in known}
     return tuple(
         Phase(
             name,
-            str(item["notebook"]),
+            notebook,
             None if after.get(name) is None else tuple(part for part in after[name] or () if part in names),
         )
-        for name, item in zip(names, ended, strict=True)
+        for name, notebook in zip(names, notebooks, strict=True)
     )
+
+
+def _told(run: Side, entry: Mapping[str, Any], key: str, lack: str) -> str:
+    found = entry.get(key)
+    if not isinstance(found, str) or not found:
+        raise RunError(f"run.json of {run.folder.name} is damaged: {lack}, so there is nothing to execute again.")
+    return found
 
 
 def planned_as(project: Path, place: Path, run: Side, phases: Sequence[Phase]) -> Plan:

@@ -17,7 +17,7 @@ from mlopskit.errors import NotebookError, RunError
 from mlopskit.notebooks import load_notebook
 from mlopskit.params import as_declared, spelled
 from mlopskit.runner import lineage, manifest
-from mlopskit.runner.catalogue import find_run
+from mlopskit.runner.catalogue import find_run, latest_name, list_folders
 from mlopskit.runner.overrides import Parameters
 from mlopskit.runs import is_finished, latest_run, read_trace, written
 from mlopskit.runs.presence import is_running
@@ -36,10 +36,7 @@ def find_base(runs: Path, name: str | None) -> Path:
     if name is None:
         found = latest_run(runs)
         if found is None:
-            raise RunError(
-                f"There is no finished run in {runs} to take the other phases from. "
-                "Make a whole one with `mlopskit run`, or name one with --base."
-            )
+            raise RunError.from_no_base(runs, latest_name(runs), [item.name for item in reversed(list_folders(runs))])
         return found
     for folder in (runs / name, Path(name)):
         if (folder / "run.json").is_file():
@@ -97,8 +94,34 @@ def recorded(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def ended_well(folder: Path) -> bool:
+    """Tell whether a phase ended well in its run; its trace alone says no more than that `run.finish()` was reached.
+
+    The manifest knows; where that is damaged, the runner's seal on the executed notebook tells the same.
+    """
+    trace = read_trace(folder)
+    if not any(record.op == "finish" for record in trace):
+        return False
+    try:
+        return status(folder) in manifest.ENDED_WELL
+    except (OSError, ValueError):
+        return any(record.op == "notebook" for record in trace)
+
+
+def status(folder: Path) -> str | None:
+    """Return what the manifest of its run says of a phase, None where it does not name it.
+
+    Raises
+    ------
+    OSError, ValueError
+        When the manifest is damaged.
+    """
+    entries = manifest.load_whole(folder.parent)["phases"]
+    return next((entry.get("status") for entry in entries if entry.get("name") == folder.name), None)
+
+
 def check_base(base: Path, phases: Sequence[str]) -> None:
-    """Refuse a base run that lacks one of the phases, or in which an artefact or a notebook is damaged.
+    """Refuse a base run in which one of the phases did not end well, or an artefact or a notebook is damaged.
 
     Raises
     ------
@@ -108,6 +131,8 @@ def check_base(base: Path, phases: Sequence[str]) -> None:
     for phase in phases:
         if not is_finished(base / phase):
             raise RunError.from_missing_phase(phase, base.name)
+        if not ended_well(base / phase):
+            raise RunError.from_failed_phase(phase, base.name)
         _require_whole(base / phase, base.name)
 
 
@@ -167,17 +192,30 @@ class Previous:
     parameters: dict[str, Any]
     cells: int | None = None
     executed: int | None = None
+    reused_from: str | None = None
 
 
 def previous(base: Path, phase: str, *, otherwise: dict[str, Any]) -> Previous:
     """Return what a base run's manifest says of a phase; where it is damaged, `otherwise` are the parameters."""
     try:
-        said = manifest.load(base)
+        said = manifest.load_whole(base)
         entry = next(entry for entry in said["phases"] if entry["name"] == phase)
         parameters = dict(said["parameters"][phase])
-        return Previous(str(entry["key"]), parameters, entry.get("cells"), entry.get("executed"))
+        counted = entry.get("cells"), entry.get("executed")
+        return Previous(str(entry["key"]), parameters, *counted, entry.get("reused_from"))
     except (OSError, ValueError, KeyError, StopIteration):
         return Previous("", otherwise)
+
+
+def origin(base: Path, phase: str, before: Previous) -> str:
+    """Return the run that executed what a base run has of a phase; the base itself where that run holds it no more.
+
+    What was copied names the run that executed it, so that none of those between has to be kept for it.
+    """
+    if before.reused_from is None:
+        return base.name
+    trace = read_trace(base / phase)  # it has the hash of each artefact and of the notebook
+    return before.reused_from if read_trace(base.parent / before.reused_from / phase) == trace else base.name
 
 
 def outdated(base: Path, phase: str, current: Mapping[str, str]) -> str | None:
@@ -219,6 +257,8 @@ def misfit(
     """
     if not (base / phase).is_dir() or not is_finished(base / phase):
         return f"{base.name} has no finished results of it"
+    if not ended_well(base / phase):
+        return f"it did not end well in {base.name}"
     stale = outdated(base, phase, current)
     if stale is not None:
         return f"its results in {base.name} were made from another {stale}"

@@ -1,9 +1,10 @@
 """Random numbers in forked kernels: none is drawn in two of them, and none is drawn before there is a kernel.
 
 What a module makes from the system's entropy while it is imported differs in any two kernels that import it. Imported
-ahead it would be the same in all forks of the server, so it is noted there and made anew in each. What a module does
-to the two generators that all share, Python's and NumPy's, it must do after the cell that seeds them, where that comes
-first: such a module is not imported ahead.
+ahead it would be the same in all forks of the server, so it is noted there and made anew in each; a state that was
+chosen stays. Whether NumPy's generator was drawn from or set to a state cannot be told: with one that nobody seeded and
+whose state is another since, no kernel is forked. What a module does to the two generators that all share, Python's and
+NumPy's, it must do after the cell that seeds them, where that comes first: such a module is not imported ahead.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from weakref import ref
 
 import numpy as np
 
+_RANDOM: Any = np.random
 _MAKERS: Any = np.random.bit_generator
 """Where NumPy asks for the entropy of a generator that nobody seeded."""
+
+_BITS = 128
+"""How many bits it asks for."""
 
 
 class Unseeded:
@@ -27,11 +32,13 @@ class Unseeded:
         self._shared = _shared()
         self._entropy: set[int] = set()
         self._generators: dict[int, ref[random.Random]] = {}
+        self._sequences: list[Any] = []
         self._bits: list[Any] = []
         self._searched = 0
-        self._randbits, self._seed = _MAKERS.randbits, random.Random.seed
+        self._bit_generator = _RANDOM.get_bit_generator()
+        self._randbits, self._seed, self._setstate = _MAKERS.randbits, random.Random.seed, random.Random.setstate
         _MAKERS.randbits = self._note_entropy
-        random.Random.seed = self._noting()  # type: ignore[method-assign]
+        random.Random.seed, random.Random.setstate = self._noting()  # type: ignore[method-assign]
 
     def _note_entropy(self, bits: int) -> int:
         drawn: int = self._randbits(bits)
@@ -39,7 +46,7 @@ class Unseeded:
         return drawn
 
     def _noting(self) -> Any:
-        generators, original = self._generators, self._seed
+        generators, original, original_setstate = self._generators, self._seed, self._setstate
 
         def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
             original(self, a, version)
@@ -48,28 +55,66 @@ class Unseeded:
             else:
                 generators.pop(id(self), None)
 
-        return seed
+        def setstate(self: random.Random, state: Any) -> None:
+            original_setstate(self, state)
+            generators.pop(id(self), None)
+
+        return seed, setstate
 
     def shared_were_used(self) -> bool:
         """Tell whether somebody drew from the shared generators, or seeded them."""
-        return _shared() != self._shared
+        return _RANDOM.get_bit_generator() is not self._bit_generator or _shared() != self._shared
 
-    def gather(self) -> None:
-        """Look for NumPy's generators among all that there is: they tell nobody when they are made."""
+    def gather(self) -> str:
+        """Look for what NumPy made from entropy among all that there is, since it tells nobody when it makes it.
+
+        Returns
+        -------
+        str
+            Why that cannot be made anew; empty where it can.
+        """
         if len(sys.modules) != self._searched:
             self._searched = len(sys.modules)
-            made = [thing for thing in gc.get_objects() if isinstance(thing, np.random.BitGenerator)]
-            self._bits = [thing for thing in made if getattr(thing.seed_seq, "entropy", None) in self._entropy]
+            self._sequences = [thing for thing in _all(np.random.SeedSequence) if thing.entropy in self._entropy]
+            known = {id(thing) for thing in self._sequences}
+            self._bits = [thing for thing in _all(np.random.BitGenerator) if id(thing.seed_seq) in known]
+        moved = any(not _is_as_made(bits) for bits in self._bits)
+        return "a module draws from a generator without a seed, or sets its state, while it is imported" * moved
 
     def make_anew(self) -> None:
         """In a fork, seed all that was noted from the system's entropy once more, and what all share; note no more."""
         np.random.seed(None)
         _MAKERS.randbits, random.Random.seed = self._randbits, self._seed  # type: ignore[method-assign]
+        random.Random.setstate = self._setstate  # type: ignore[method-assign]
         for weak in self._generators.values():
             if (generator := weak()) is not None:
                 self._seed(generator)
+        anew = {entropy: self._randbits(_BITS) for entropy in self._entropy}
+        for sequence in self._sequences:
+            sequence.__init__(
+                anew[sequence.entropy],
+                spawn_key=sequence.spawn_key,
+                pool_size=sequence.pool_size,
+                n_children_spawned=sequence.n_children_spawned,
+            )
         for bits in self._bits:
-            bits.__init__()  # all that holds it, and what it will spawn, draws from here on
+            bits.__init__(bits.seed_seq)  # all that holds it, and what it will spawn, draws from here on
+
+
+def _all(kind: type) -> list[Any]:
+    """Return all there is of a kind; by the type, since asking what stands for another what it is may wake that up."""
+    return [thing for thing in gc.get_objects() if issubclass(type(thing), kind)]
+
+
+def _is_as_made(bits: Any) -> bool:
+    """Tell whether a generator has the state that its seed gives it."""
+    return bool(_plain(bits.state) == _plain(type(bits)(bits.seed_seq).state))
+
+
+def _plain(state: Any) -> Any:
+    if isinstance(state, dict):
+        return {name: _plain(part) for name, part in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray) else state
 
 
 def _shared() -> tuple[Any, ...]:

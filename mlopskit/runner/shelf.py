@@ -4,7 +4,7 @@ Rules say what may go; a run that is pinned, that ``latest`` or scratch names, t
 being made right now, or that a run which stays took results from, stays whatever the rules say. A run leaves by one
 rename into a folder where nobody looks for runs, and is deleted there: whatever stops a removal, a run is whole or
 gone, and what was left over is deleted the next time. Runs go before those that they took results from, so that at no
-moment a run names one that is missing.
+moment one is missing that executed what a run which is there copied.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Shelved:
     bytes : int
         Size of its files; blocks that it shares with other runs count here too.
     uses : frozenset of str
-        The runs that it took results from.
+        The runs that executed what it took; not one, such as its base, that it was copied by way of.
     """
 
     folder: Path
@@ -183,9 +183,10 @@ def _shelved(folder: Path) -> Shelved:
 
 
 def _uses(said: Mapping[str, Any]) -> frozenset[str]:
+    """Return the runs that executed what a run copied; one that it was only copied by way of is not needed for it."""
     phases = said.get("phases")
     entries = [entry for entry in phases if isinstance(entry, Mapping)] if isinstance(phases, list) else []
-    names = [said.get("base"), *(entry.get("reused_from") for entry in entries)]
+    names = [entry.get("reused_from") for entry in entries]
     return frozenset(name for name in names if isinstance(name, str) and name)
 
 

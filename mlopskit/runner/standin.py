@@ -1,20 +1,30 @@
 """What stands in, while modules are imported ahead, for what only a kernel has: its shell and its output.
 
-Libraries look at both while they are imported: some choose by the shell how they will show themselves, handlers of
-logs keep the stream of that moment. So in the server there is a shell that answers such questions as a kernel's does,
-and streams that become the kernel's once there is one. What cannot stand in for a kernel is noticed: a module that
-prints or warns while it is imported, which belongs under the cell that imports it, one that starts a thread, which no
-fork has, one that draws random numbers which a cell may have seeded, or one that wants more of the shell than to know
-what it is. Which variables of the environment they read is noted as well: a kernel that has others is none of theirs.
+Libraries look at both while they are imported: some choose by the shell how they will show themselves, handlers of logs
+keep the stream of that moment. So in the server there is a shell that answers such questions as a kernel's does, and
+streams that become the kernel's once there is one. What cannot stand in for a kernel is noticed: a module that prints
+or warns while it is imported, which belongs under the cell that imports it, one that starts a thread, which no fork
+has, one that draws random numbers which a cell may have seeded, or one that wants more of the shell than to know what
+it is; and what a module leaves behind that all forks would share, such as an open file, or that a kernel sees to
+itself, such as what handles a signal. Which variables of the environment they read is noted as well: a kernel that has
+others is none of theirs.
+
+What still differs: what a cell sets before an import that was done ahead, such as filters of warnings or the level of a
+log, the module meets only afterwards; and an identifier that a module drew by itself (a UUID) is the same in all forks.
 """
 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import os
+import re
+import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from mlopskit.runner import descendants
@@ -24,6 +34,15 @@ _SETTLED = (
     "JPY_PARENT_PID", "JPY_SESSION_NAME", "MLOPSKIT_PROJECT", "MLOPSKIT_RUN", "MLOPSKIT_PHASE", descendants.VARIABLE,
 )  # fmt: skip
 """Variables that a fork sees to itself, or that say who a kernel works for."""
+
+INLINE = "module://matplotlib_inline.backend_inline"
+"""Where figures are drawn in a kernel whose environment says nothing else."""
+
+_HOOKS = ("stdout", "stderr", "excepthook", "displayhook")
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+_LOADED = re.compile(r"TZ|LANG|LC_.*|.*_NUM_THREADS|NPY_.*|OPENBLAS_.*|LD_.*")
+"""Variables that are not looked up by Python but by C code, where that is loaded."""
 
 _FIELDS = ("_real", "_kind", "_known", "_asked")
 
@@ -94,8 +113,84 @@ class _Watched(dict[bytes, bytes]):
         self.changed[name] = None
 
 
+class _Traces:
+    """What a module leaves behind that all forks of this process would share, or that each fork sees to itself."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, Any] = {}
+        self._temporary: list[Any] = []
+
+    def begin(self) -> None:
+        """Look at what there is before a module is imported, and listen to what makes temporary files."""
+        self._before = self._now()
+        self._handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+        tempfile._sys = self  # type: ignore[attr-defined]  # a hook of audits could never be taken away again
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys, name)
+
+    def audit(self, event: str, *arguments: Any) -> None:
+        """Note where something temporary is made, in the place of what is called to tell of it."""
+        self._temporary.append(arguments[0])
+        sys.audit(event, *arguments)
+
+    def end(self) -> str:
+        """Say what was left since; empty where that is nothing."""
+        tempfile._sys = sys  # type: ignore[attr-defined]
+        now = self._now()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)  # the server must end as it would have
+        left = (words for words, was in self._before.items() if _is_more(now[words], was))
+        return next(left, "")
+
+    def _now(self) -> dict[str, Any]:
+        return {
+            **{f"replaces sys.{name}": getattr(sys, name, None) for name in _HOOKS},
+            **{f"handles {number.name}": signal.getsignal(number) for number in _SIGNALS},
+            "changes the working directory": os.getcwd(),  # noqa: PTH109  (compared only)
+            "leaves a temporary file or folder": any(map(os.path.lexists, self._temporary)),
+            "leaves a process running": _children(),
+            "leaves a file open": _files(),
+        }
+
+
+def _is_more(now: Any, was: Any) -> bool:
+    return bool(now - was) if isinstance(was, set) else now != was
+
+
+def _files() -> set[tuple[str, str]]:
+    """Return the open descriptors of this process and what they are of."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  (names are all it needs)
+        with contextlib.suppress(OSError):  # that of this list
+            found.add((name, os.readlink(f"/proc/self/fd/{name}")))  # noqa: PTH115  (no path)
+    return found
+
+
+def _children() -> set[int]:
+    """Return the children that this process started: others come to it when a kernel lets go of them."""
+    return {pid for pid in descendants._children() if _is_own(pid)}
+
+
+def _is_own(pid: int) -> bool:
+    with contextlib.suppress(OSError):  # it has ended
+        return f"{descendants.VARIABLE}={descendants.BLANK}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+    return False
+
+
 class StandIn:
-    """Stands in for shell and streams from when it is made, in this process and in those that it forks."""
+    """Stands in for shell and streams from when it is made, in this process and in those that it forks.
+
+    Attributes
+    ----------
+    loaded_with : dict
+        Variables of the environment that C code may have read when it was loaded.
+    backend : str
+        What matplotlib was told to draw with.
+    settings : tuple or None
+        Which file matplotlib read, and when that was written, once it was imported.
+    unseeded : Unseeded
+    """
 
     def __init__(self) -> None:
         import ipykernel.kernelapp  # noqa: F401  what a kernel imports before it has a shell may say what it likes
@@ -124,9 +219,13 @@ class StandIn:
         set_by_each = {name for name, value in os.environ.items() if before.get(name) != value}
         self._settled = {*_SETTLED, *set_by_each}
         os.environ["JPY_PARENT_PID"] = str(os.getppid())
+        self.backend = os.environ["MPLBACKEND"] = os.environ.get("MPLBACKEND") or INLINE
+        self.settings: tuple[str, int] | None = None
+        self.loaded_with = {name: value for name, value in os.environ.items() if _LOADED.fullmatch(name)}
         self._variables = os.environ._data = _Watched(os.environ._data)  # type: ignore[attr-defined]
         draw_early()
         self.unseeded = Unseeded()
+        self._traces = _Traces()
         for number in (1, 2):
             said = os.memfd_create("said while importing")
             os.dup2(said, number)
@@ -135,8 +234,15 @@ class StandIn:
         sys.stdout = _later(OutStream, lambda: self._streams[0], {}, self._asked)
         sys.stderr = _later(OutStream, lambda: self._streams[1], {}, self._asked)
 
+    def watch(self) -> None:
+        """Look at what there is before a module is imported."""
+        self._traces.begin()
+
     def noticed(self) -> str:
         """Say what a module did that none must do before there is a kernel; empty when nothing was noticed."""
+        left = self._traces.end()
+        if self.settings is None and "matplotlib" in sys.modules:
+            self.settings = settings_of_figures()
         for stream in self._streams:
             stream.flush()
         if os.fstat(1).st_size or os.fstat(2).st_size:
@@ -145,12 +251,13 @@ class StandIn:
             return "starts a thread"
         if self.unseeded.shared_were_used():
             return "seeds or draws the random numbers that all share"
-        return f"asks the shell for `{self._asked[0]}`" if self._asked else ""
+        return f"asks the shell for `{self._asked[0]}`" if self._asked else left
 
     def hide(self, name: str) -> None:
         """Take a variable out of the sight of what is imported from now on."""
         self._variables.pop(os.fsencode(name), None)  # and nobody has looked for it thereby
         os.unsetenv(name)
+        self.loaded_with.pop(name, None)
 
     def differs(self, environment: Mapping[str, str]) -> str:
         """Say which variable that a module read a kernel in this environment has otherwise; empty where none is."""
@@ -158,7 +265,9 @@ class StandIn:
             key, there = os.fsdecode(name), None if found is None else os.fsdecode(found)
             if key not in self._settled and environment.get(key) != there:
                 return f"a module that is imported ahead reads the variable {key}, which is another in this kernel"
-        return ""
+        loaded_with = {name: value for name, value in environment.items() if _LOADED.fullmatch(name)}
+        others = {name for name, _ in loaded_with.items() ^ self.loaded_with.items()} - self._settled
+        return f"libraries read {min(others)} when they are loaded, which is another in this kernel" if others else ""
 
     def step_aside(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Leave the place to the kernel that this process becomes, and return its environment as modules changed it."""
@@ -177,6 +286,12 @@ class StandIn:
     def become(self) -> None:
         """Be the streams of the kernel that there is now, for whoever kept them."""
         self._streams[:] = sys.stdout, sys.stderr
+
+
+def settings_of_figures() -> tuple[str, int]:
+    """Return which file matplotlib would read its settings from, and when that was written last."""
+    path: str = sys.modules["matplotlib"].matplotlib_fname()
+    return str(Path(path).resolve()), Path(path).stat().st_mtime_ns
 
 
 present: StandIn | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlopskit.notebooks import code_cells, heading_above, original_index
@@ -12,6 +12,7 @@ from mlopskit.runs import is_finished
 
 if TYPE_CHECKING:
     from mlopskit.runner.kernels import Setting, Watch
+    from mlopskit.runner.redaction import Search
 
 
 _LONGEST = 2000
@@ -39,10 +40,11 @@ def explain(
     return status, None if described is None else _locate(notebook, setting, described, cell)
 
 
-def leaked(leaks: Sequence[str], *, notebook: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
-    """Describe a phase whose artefacts hold a secret: it fails, so that nobody shares them as they are."""
-    message = f"{'; '.join(leaks)}. Take it out of what the notebook writes, remove this run, and change the secret."
-    return _locate(notebook, setting, {"name": "SecretLeaked", "message": message})
+def leaked(found: Search, *, notebook: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
+    """Describe a phase whose artefacts hold a secret, or might: it fails, so that nobody shares them as they are."""
+    message = found.message("Take it out of what the notebook writes, remove this run, and change the secret.")
+    name = "SecretLeaked" if found.leaks else "Unsearchable"
+    return _locate(notebook, setting, {"name": name, "message": message})
 
 
 def _judge(error: BaseException | None, setting: Setting, *, stopped: bool) -> tuple[str, dict[str, Any] | None]:

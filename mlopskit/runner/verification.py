@@ -218,7 +218,7 @@ class _Comparing:
             if status == "never-ran":
                 self._different(phase, phase, "could not be executed again: a phase before it did not end well")
             elif status not in manifest.ENDED_WELL:
-                self._different(phase, phase, f"was {status} this time: {self._error(phase)}")
+                self._different(phase, phase, f"{status.replace('-', ' ')} this time: {self._error(phase)}")
             else:
                 self._compare_artefacts(phase)
                 self._compare_cells(phase)

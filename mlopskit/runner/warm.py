@@ -4,9 +4,10 @@ The server is started while the project is still being checked; no kernel is for
 warm kernel computes is what a cold one computes: a fresh process with its own environment, working directory, random
 state, output and thread limits, started by ipykernel; where a module that was imported ahead stands in the way of that
 (`standin`), it is started anew. More modules are imported in it than its cells asked for, so a cell that names a part
-of a package without importing it may find it here alone; ``--cold`` tells. Where forking is not safe there is no
-server, and kernels are cold. On Linux a server that imported nothing starts cold kernels too, so that whatever ends,
-what they started ends.
+of a package without importing it may find it here alone; ``--cold`` tells. What a cell sets before an import that was
+done ahead (filters of warnings, logging) is set after it here, and ids that a module drew by itself are shared. Where
+forking is not safe there is no server, and kernels are cold. On Linux a server that imported nothing starts cold
+kernels too, so that whatever ends, what they started ends.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from mlopskit.errors import RunError
 from mlopskit.runner import descendants
@@ -127,6 +128,7 @@ class ForkServer:
         self._children: dict[int, ForkedProcess] = {}
         self._asked: dict[int, queue.SimpleQueue[ForkedProcess | None]] = {}  # those that wait for their answer
         self._unfit = ""
+        self._importing = ""  # the statement that it executes at this moment
         self._numbers = count()
         self._is_over = False
         self._lock = threading.Lock()
@@ -150,7 +152,7 @@ class ForkServer:
             Variables of the environment that they must not see.
         """
         with contextlib.suppress(OSError):
-            self._channel.send(json.dumps({"import": list(statements), "hidden": sorted(hidden)}).encode())
+            self._say({"import": list(statements), "hidden": sorted(hidden)})
 
     def fork(
         self,
@@ -187,21 +189,22 @@ class ForkServer:
         ------
         UnfitError
             When a module that was imported ahead did what can only be done in a kernel, or read a variable of the
-            environment that this kernel has otherwise.
+            environment that this kernel has otherwise; when one still is imported after a minute.
         RunError
             When the server is gone or does not answer.
         """
         number, answer = self._expect()
         asked = {"argv": list(arguments), "anew": anew, "env": dict(environment), "cwd": cwd, "needs": list(needs)}
-        request = json.dumps({"request": number, **asked, "secrets": dict(secrets or {})}).encode()
         try:
-            socket.send_fds(self._channel, [request], [output, errors])
+            self._say({"request": number, **asked, "secrets": dict(secrets or {})}, output, errors)
             child = answer.get(timeout=_SECONDS_TO_FORK)
         except (OSError, queue.Empty) as error:
             with self._lock:  # the kernel that comes all the same, or came this moment, is nobody's
                 self._asked.pop(number, None)
                 if not answer.empty() and (late := answer.get()):
                     late.kill()
+            if self._importing and self._process.poll() is None:  # that takes as long as it takes
+                raise UnfitError(f"`{self._importing}` is still being imported") from error
             raise RunError(f"The server that starts kernels does not answer ({error!r}). {_REMEDY[anew]}") from error
         if child is None and self._unfit:
             raise UnfitError(self._unfit)
@@ -221,6 +224,16 @@ class ForkServer:
             self._channel.shutdown(socket.SHUT_RDWR)
         self._channel.close()
 
+    def _say(self, said: Mapping[str, Any], *descriptors: int) -> None:
+        """Send something, with descriptors; it lies in memory, since a message of the socket is limited in its size."""
+        text = os.memfd_create("for the fork server")
+        try:
+            with open(text, "wb", closefd=False) as file:
+                file.write(json.dumps(said).encode())
+            socket.send_fds(self._channel, [b"."], [text, *descriptors])
+        finally:
+            os.close(text)
+
     def _expect(self) -> tuple[int, queue.SimpleQueue[ForkedProcess | None]]:
         """Return the number of a new request, and where its answer will come."""
         answer: queue.SimpleQueue[ForkedProcess | None] = queue.SimpleQueue()
@@ -239,6 +252,8 @@ class ForkServer:
                     self._unfit = answer["unfit"]
                     with self._lock:
                         self._asked.pop(answer["request"], queue.SimpleQueue()).put(None)
+                elif "importing" in answer:
+                    self._importing = answer["importing"]
                 elif "pid" in answer:
                     child = self._children[answer["pid"]] = ForkedProcess(answer["pid"])
                     with self._lock:

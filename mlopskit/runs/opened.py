@@ -1,9 +1,9 @@
 """What cells read and change past their `Run`: it counts all the same, as far as it can be told.
 
 A cell that calls ``pd.read_csv("data/rates.csv")`` depends on that file whether or not it asked `Run` for it. Python
-tells which files it opens (PEP 578), and a file that a cell names is taken for read: the engines that open files by
-themselves (Parquet, DuckDB, another program) are told nothing of. What is neither opened by Python nor named in a cell
-is not seen; read it through `Run`.
+tells which files it opens and what it does to them (PEP 578), and what a cell names is taken for read: files, patterns,
+folders of columnar files, and what is not there. The engines that open files by themselves (Parquet, DuckDB, another
+program) are told nothing of. What is neither opened by Python nor named in a cell is not seen; read it through `Run`.
 """
 
 from __future__ import annotations
@@ -14,88 +14,58 @@ import os
 import re
 import sys
 import tempfile
-import threading
-from collections.abc import Collection, Iterator
-from ipaddress import ip_address
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
 
-from mlopskit.runs.modules import is_installed
+from mlopskit.runs.audit import LOADED, Seen, absolute
+from mlopskit.runs.modules import is_installed, project_modules
 from mlopskit.scope import PROJECT_FILE
 from mlopskit.share import share
 
-_CODE = (".py", ".pyc", ".so", ".ipynb")
-"""What counts as code, in a key or among the modules that were imported."""
+_COLUMNAR = (".parquet", ".pq", ".arrow", ".feather", ".orc")
+"""Files that are read by engines of their own, whole folders of them at once."""
+
+_MISSED = re.compile(
+    r"""[^*?<>|"':]*\w\.(?:csv|tsv|txt|json|jsonl|ndjson|toml|ya?ml|ini|cfg|conf|xml|parquet|pq|arrow|feather|orc|avro"""
+    r"""|h5|hdf5|nc|npy|npz|pkl|pickle|joblib|skops|onnx|xlsx?|ods|db|sqlite3?|duckdb|sql|gz|bz2|xz|zst|zip|flag)"""
+)
+"""A text that names a file, whether or not there is one."""
 
 _LONGEST = 10_000
 """Characters of a text in a cell that may still name files."""
 
-_WRITING = os.O_WRONLY | os.O_RDWR
+_MOST = 50_000
+"""Files of a pattern or a folder that are looked at."""
+
 _SYSTEM = (
     "/proc", "/sys", "/dev", "/etc", "/usr", "/lib", "/lib64", "/bin", "/run", "/var/cache", "/var/lib", "/var/run",
 )  # fmt: skip
 """Folders that belong to the machine or to nobody, where they are not the project's."""
 
+_ASIDE = {".git", ".ipynb_checkpoints", ".venv", ".tox", ".nox", ".jupyter", ".ipython", ".config", ".local"}
+"""Hidden folders that belong to a tool, where they are in a project; so are those whose name ends in ``cache``."""
 
-class _Seen:
-    """What was seen so far in this process."""
+_KERNELS = re.compile(
+    r"(?:JPY_|MLOPSKIT_|PYDEVD_).*|PYTHONHASHSEED|MPLBACKEND|TERM|CLICOLOR(?:_FORCE)?|FORCE_COLOR|(?:GIT_)?PAGER"
+)
+"""Variables that a kernel gets or sets by itself."""
 
-    def __init__(self) -> None:
-        self.files: dict[str, bool] = {}  # path → whether it was opened to be written
-        self.patterns: set[str] = set()
-        self.folders: set[str] = set()
-        self.hosts: set[str] = set()
-        self.named: set[str] = set()
-
-    def note(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Take an audit event; it must raise nothing, and is called for each of thousands."""
-        if event == "open":
-            path, mode, flags = arguments
-            self._file(path, writing=bool(flags & _WRITING) if isinstance(flags, int) else mode != "r")
-        elif event == "sqlite3.connect":
-            self._database(arguments[0])
-        elif event == "glob.glob" and isinstance(arguments[0], str):
-            self.patterns.add(_full(arguments[0]))
-        elif event == "pathlib.Path.glob":
-            self.patterns.add(_full(f"{arguments[0]}/{arguments[1]}"))
-        elif event in {"os.listdir", "os.scandir"} and isinstance(arguments[0], str | os.PathLike | None):
-            self.folders.add(_full(os.fsdecode(arguments[0] or ".")))
-        elif event == "socket.connect" and threading.current_thread() is threading.main_thread():
-            self._host(arguments[1])  # what libraries report home from threads of their own is no source
-
-    def _file(self, path: Any, *, writing: bool) -> None:
-        path = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
-        if path and not path.endswith(_CODE):
-            full = _full(path)
-            self.files[full] = writing or self.files.get(full, False)
-
-    def _database(self, name: Any) -> None:
-        """Note the file of an SQLite database, which may be told as an address or lie in memory."""
-        name = os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else ""
-        path = unquote(name.removeprefix("file:").partition("?")[0]) if name.startswith("file:") else name
-        if path != ":memory:" and "mode=memory" not in name:
-            self._file(path, writing=False)
-
-    def _host(self, address: Any) -> None:
-        if isinstance(address, tuple) and address and isinstance(address[0], str):
-            try:
-                is_here = ip_address(address[0].partition("%")[0]).is_loopback
-            except ValueError:
-                is_here = address[0] == "localhost"
-            if not is_here:
-                self.hosts.add(address[0])
+_SECRET_NAME = re.compile(r"(?i)token|secret|passw|passphrase|credential|private|(?:^|_)(?:api)?key(?:$|_)")
+_SECRET_VALUE = re.compile(rb"://[^/@\s]*:[^/@\s]*@")
+"""How variables are called, or look, whose value must not be kept, not even as a hash that could be guessed at."""
 
 
-_seen: _Seen | None = None
+_seen: Seen | None = None
 
 
 def watch() -> None:
     """See to it that from now on what this process opens is noted; there is no way back, and it is done once."""
     global _seen
     if _seen is None:
-        _seen = _Seen()
-        sys.addaudithook(_seen.note)
+        _seen = Seen()
+        _seen.begin()
 
 
 def note_cell(source: str) -> None:
@@ -107,59 +77,127 @@ def note_cell(source: str) -> None:
                 _seen.named.update({text, *re.split(r"""[\s'"`=;,()\[\]]+""", text)} - {""})
 
 
-def past(project: Path, runs: Path, known: Collection[Path]) -> Iterator[tuple[str, str]]:
-    """Yield what cells read and changed, sorted: an op of the trace with what it is about.
+def past(project: Path, run: Path, known: Collection[Path]) -> list[tuple[str, str]]:
+    """Return what cells read and changed, sorted: an op of the trace with what it is about.
 
     Parameters
     ----------
-    project, runs : Path
-        The project, and the folder of its runs, what lies in which is `Run`'s to look after.
+    project, run : Path
+        The project, and the folder of the run that is being made.
     known : collection of Path
         Files and folders that were asked for by `Run`.
     """
     if _seen is None:
-        return
-    ours = (runs, Path(__file__).parents[1], share("templates"), *known)
-    files = {**dict.fromkeys(_named_files(project), False), **_seen.files}
-    for file, written in sorted(files.items()):
-        path = Path(file)
-        if _is_of_interest(path, project) and not _is_in(path, ours):
-            yield from _told(path, _name(path, project), written=written, lacking=path.is_relative_to(project))
-    searched = {_full(entry) for entry in (*sys.path, *sys.path_importer_cache)}  # whoever imports lists these
-    listed = {f"{glob.escape(folder)}/*" for folder in _seen.folders - searched}
-    for pattern in sorted(_seen.patterns | listed):
-        if _is_of_interest(Path(pattern), project) and not _is_in(Path(pattern), ours):
-            yield "listing", _name(Path(pattern), project)
-    yield from (("live", host) for host in sorted(_seen.hosts))
+        return []
+    with unheard():
+        ours = (run.parent, Path(__file__).parents[1], share("templates"), *known)
+        hosts = (("live", host) for host in sorted(_seen.hosts))
+        return [*_past(project, ours), *hosts, *_of_runs(run), *_of_variables()]
 
 
-def _named_files(project: Path) -> Iterator[str]:
-    """Yield the files that cells name: in one piece, or as a folder and what is in it."""
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Do what is no cell's doing, of which nothing is noted."""
+    before = _seen is not None and _seen.listens
+    try:
+        if _seen is not None:
+            _seen.listens = False
+        yield
+    finally:
+        if _seen is not None:
+            _seen.listens = before
+
+
+def value_of(name: str) -> str | None:
+    """Return what a variable was when the kernel started."""
+    value = None if _seen is None else _seen.variables.get(name)
+    return None if value is None else os.fsdecode(value)
+
+
+def _of_variables() -> Iterator[tuple[str, str]]:
     assert _seen is not None  # noqa: S101  its only caller asked
-    places = {os.path.normpath(project / text) for text in _seen.named}
-    folders = [str(project), *filter(os.path.isdir, places)]
-    places |= {os.path.normpath(f"{folder}{os.sep}{text}") for folder in folders for text in _seen.named}
-    data = (place for place in places if not place.endswith((*_CODE, PROJECT_FILE)))  # that is read table by table
-    yield from filter(_is_file, data)
+    for name, value in sorted(_seen.variables.items()):
+        if not _KERNELS.fullmatch(name):
+            is_secret = _SECRET_NAME.search(name) or _SECRET_VALUE.search(value or b"")
+            yield ("live", f"variable {name}") if is_secret else ("env", name)
 
 
-def _told(path: Path, name: str, *, written: bool, lacking: bool) -> Iterator[tuple[str, str]]:
+def _past(project: Path, ours: Collection[Path]) -> Iterator[tuple[str, str]]:
+    assert _seen is not None  # noqa: S101  its only caller asked
+    named, patterns = _named(project, ours)
+    keyed = {str(path) for path in project_modules(project)}
+    for file, written in sorted({**dict.fromkeys(named, False), **_seen.files}.items()):
+        if file not in keyed and _counts(path := Path(file), project, ours):
+            yield from _told(path, _name(path, project), written=written)
+    for file, change in sorted(_seen.changed.items()):
+        if _counts(path := Path(file), project, ours) and path.exists() == (change == "made"):
+            yield "effect", f"{change} {_name(path, project)}"
+    for pattern in sorted({*_seen.patterns, *patterns}):
+        if _counts(path := Path(pattern), project, ours):
+            yield "listing", _name(path, project)
+
+
+def _of_runs(run: Path) -> Iterator[tuple[str, str]]:
+    """Yield what was opened in runs: an artefact of this one is a read, another run may be another next time."""
+    assert _seen is not None  # noqa: S101  its only caller asked
+    for file in sorted(file for file, written in _seen.files.items() if not written):
+        parts = Path(file).relative_to(run.parent).parts if Path(file).is_relative_to(run.parent) else ()
+        if len(parts) > 2 and parts[0] == run.name:
+            yield "read", f"{parts[1]}/{parts[2]}"
+        elif len(parts) > 2 and (run.parent / parts[0] / "run.json").exists():
+            yield "live", f"run {parts[0]}"
+
+
+def _named(project: Path, ours: Collection[Path]) -> tuple[set[str], set[str]]:
+    """Return the files that cells name, there or not, and the patterns: in one piece, or as a folder and what is in it.
+
+    The files of a pattern are among them, and the columnar ones of a folder, which engines read as one table.
+    """
+    assert _seen is not None  # noqa: S101  its only caller asked
+    plain = {text for text in _seen.named if not glob.has_magic(text)}
+    places = {os.path.normpath(project / text) for text in plain}
+    folders = [place for place in places if os.path.isdir(place)]  # noqa: PTH112
+    within = [place for place in folders if place.startswith(f"{project}{os.sep}")]
+    places |= {os.path.normpath(f"{folder}{os.sep}{text}") for folder in within for text in plain}
+    files = {place for place in places if _is_file(place) or _is_missed(place, project)}
+    patterns = {f"{glob.escape(folder)}/**/*" for folder in folders if _may_be_table(Path(folder), project, ours)}
+    found = {pattern: [file for file in _matching(pattern) if file.endswith(_COLUMNAR)] for pattern in patterns}
+    for text in _seen.named - plain:
+        start, _, rest = text.partition("/")  # a pattern alone is one below a folder that only the program knows
+        if rest and start and not glob.has_magic(start):
+            pattern = absolute(f"{glob.escape(str(project))}/{text}")
+            found[pattern] = [file for file in _matching(pattern) if _is_file(file)]
+    files |= {file for matching in found.values() for file in matching}
+    data = {file for file in files if not file.endswith((*LOADED, PROJECT_FILE))}  # that is read table by table
+    return data, {pattern for pattern, matching in found.items() if matching}
+
+
+def _is_missed(place: str, project: Path) -> bool:
+    named = place.removeprefix(f"{project}{os.sep}")
+    return " " not in named and _MISSED.fullmatch(named) is not None and not os.path.lexists(place)
+
+
+def _matching(pattern: str) -> Iterable[str]:
+    return islice(glob.iglob(pattern, recursive=True), _MOST)  # noqa: PTH207  names, not paths: there may be many
+
+
+def _may_be_table(folder: Path, project: Path, ours: Collection[Path]) -> bool:
+    """Tell whether a folder that a cell names may hold a table in many files: not one that all lies in."""
+    return not project.is_relative_to(folder) and len(folder.parts) > 2 and _counts(folder, project, ours)
+
+
+def _told(path: Path, name: str, *, written: bool) -> Iterator[tuple[str, str]]:
     """Say what became of a file: one that was made and removed again is nothing, one that is not there was missed."""
+    assert _seen is not None  # noqa: S101  its only caller asked
     if not name.isprintable():  # the trace is text
         yield "live", ascii(name)
     elif written and path.exists() and not path.is_dir():
         yield "effect", f"wrote {name}"
     elif not written and _is_file(str(path)):
-        yield "source", name
-    elif not written and lacking and not path.exists():
+        by_engine = str(path) not in _seen.files and path.stat().st_mtime > _seen.began
+        yield ("effect", f"wrote {name}") if by_engine else ("source", name)
+    elif not written and not path.exists():
         yield "missing", name
-
-
-def _full(path: str) -> str:
-    try:
-        return os.path.normpath(os.path.join(os.getcwd(), path))  # noqa: PTH109, PTH118  called for each file
-    except OSError:  # the working directory is gone
-        return path
 
 
 def _is_file(path: str) -> bool:
@@ -170,15 +208,21 @@ def _name(path: Path, project: Path) -> str:
     return path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path)
 
 
+def _counts(path: Path, project: Path, ours: Collection[Path]) -> bool:
+    return _is_of_interest(path, project) and not _is_in(path, ours)
+
+
 def _is_in(path: Path, places: Collection[Path]) -> bool:
     whole = path.resolve()
     return any(path.is_relative_to(place) or whole.is_relative_to(place) for place in places)
 
 
 def _is_of_interest(path: Path, project: Path) -> bool:
-    """Tell whether a path is data: not of what is installed or of the machine, nor hidden."""
+    """Tell whether a path is data: not of what is installed or of the machine, nor in a hidden folder of a tool."""
     if path.is_relative_to(project):
-        return not any(part.startswith(".") for part in path.relative_to(project).parts)
+        return not any(
+            part in _ASIDE or part.endswith("cache") for part in path.relative_to(project).parts if part[0] == "."
+        )
     of_machine = (*_SYSTEM, sys.prefix, sys.base_prefix, tempfile.gettempdir())
     is_hidden = any(part.startswith(".") for part in path.parts)
     return not (is_hidden or is_installed(str(path)) or any(path.is_relative_to(place) for place in of_machine))

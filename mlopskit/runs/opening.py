@@ -46,7 +46,7 @@ def latest_run(runs: Path) -> Path | None:
     pointer = runs / "latest"
     if not pointer.is_file():
         return None
-    folder = runs / pointer.read_text(encoding="utf-8").strip()
+    folder = runs / pointer.read_text(encoding="utf-8", errors="replace").strip()
     return folder if (folder / "run.json").is_file() else None
 
 

@@ -231,9 +231,10 @@ class Run:
     def list_files(self, folder: str | Path, pattern: str = "*") -> list[Path]:
         """Return the files in a folder of the project that fit a pattern, sorted, and record their names as read."""
         name = f"{glob.escape(Path(folder).as_posix())}/{pattern}"
-        found = listed(self.project, name)
+        with opened.unheard():  # other files of the folder do not matter
+            found = listed(self.project, name)
         self._append(Record("listing", name, listing_hash(self.project, found)))
-        return found
+        return [path for path in found if path.is_file()]
 
     def environment_variable(self, name: str, default: str = "") -> str:
         """Return an environment variable and record that the phase depends on it; its value is kept as a hash only."""
@@ -255,14 +256,20 @@ class Run:
         So are modules that it imported and that are no part of its key, what its cells read and changed without asking
         here, as far as that can be told (`opened`), and one of these that changed since it began.
         """
-        for module in foreign_modules(self.project):
+        with opened.unheard():
+            modules = foreign_modules(self.project)
+        for module in modules:
             self._found_out(module)
-        for op, name in opened.past(self.project, self.folder.parent, [path for path, _ in self._opened.values()]):
+        for op, name in opened.past(self.project, self.folder, [path for path, _ in self._opened.values()]):
             if op == "source":
                 with suppress(RunError):  # it may be removed this moment, which is recorded
                     self._found_out(name)
             elif op == "listing":
                 self._append(Record(op, name, listing_hash(self.project, listed(self.project, name))))
+            elif op == "env":
+                self._append(Record(op, name, env_hash(opened.value_of(name))))
+            elif op == "read":
+                self._read_past(name)
             else:
                 self._append(Record(op, name))
         for name, (path, before) in self._opened.items():
@@ -270,6 +277,13 @@ class Run:
                 self._append(Record("changed", name))
         self._append(Record("finish", self.phase))
         return Artefacts(self.phase, tuple(written(self.home).values()))
+
+    def _read_past(self, name: str) -> None:
+        """Record an artefact of another phase that was opened without asking here."""
+        phase, _, file = name.partition("/")
+        record = written(self.folder / phase).get(file)
+        if record is not None and phase != self.phase:
+            self._append(Record("read", record.name, record.sha256, record.digest, record.bytes, record.volatile))
 
     def _found_out(self, name: str) -> None:
         """Record a file that was read long before this came out: what it held then is certain if it is older still."""

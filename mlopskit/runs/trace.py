@@ -24,11 +24,11 @@ class Record:
     ----------
     op : str
         ``write`` and ``read`` of an artefact; ``source`` for a file outside the runs, ``absent`` for what was looked
-        for and not found, ``listing`` for the names in a folder, ``env`` for an environment variable; ``live`` for a
-        database or URL, ``effect`` for a change to the outside world, ``changed`` for a file that was written to while
-        the phase read it: none of these three can be reused; ``finish`` at the end of the notebook; ``notebook`` for
-        the notebook as executed and ``output`` for an output that lies beside it, which the runner adds when they were
-        saved for the last time.
+        for and not found, ``listing`` for names of files and folders, ``env`` for an environment variable; ``live`` for
+        a database or URL, ``effect`` for a change to the outside world, ``changed`` for a file that was written to
+        while the phase read it: none of these three can be reused; ``finish`` at the end of the notebook; ``notebook``
+        for the notebook as executed and ``output`` for an output that lies beside it, which the runner adds when
+        they were saved for the last time.
     name : str
         ``phase/file`` for artefacts, the path or a description for the rest.
     sha256, digest : str
@@ -56,7 +56,7 @@ def append(folder: Path, record: Record) -> None:
 def read_trace(folder: Path) -> list[Record]:
     """Return the records of a phase folder, oldest first; a torn last line (a killed kernel) is left out."""
     try:
-        lines = (folder / TRACE).read_text(encoding="utf-8").splitlines()
+        lines = (folder / TRACE).read_text(encoding="utf-8", errors="replace").splitlines()
     except (FileNotFoundError, NotADirectoryError):  # it may be removed this moment
         return []
     records = []
@@ -79,11 +79,11 @@ def written(folder: Path) -> dict[str, Record]:
 
 
 def listed(project: Path, name: str) -> list[Path]:
-    """Return the files that a listing names, sorted: a pattern below the project, or an absolute one."""
+    """Return what a listing names, sorted: a pattern below the project, or an absolute one; ``/**`` any depth."""
     pattern = Path(name)
     base = Path(pattern.anchor) if pattern.anchor else project
     found = base.glob(str(pattern.relative_to(pattern.anchor) if pattern.anchor else pattern))
-    return sorted(path for path in found if path.is_file())
+    return sorted(found)
 
 
 def listing_hash(project: Path, found: Iterable[Path]) -> str:

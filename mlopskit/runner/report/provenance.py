@@ -30,8 +30,9 @@ def trace(evidence: Evidence) -> Origin:
     manifest = evidence.manifest
     environment = manifest.get("environment")
     environment = dict(environment) if isinstance(environment, Mapping) else {}
-    packages = dict(environment.pop("distributions", None) or environment.pop("packages", None) or {})
-    direct = environment.pop("direct", None) or list(packages)
+    packages = _table(environment.pop("distributions", None)) or _table(environment.pop("packages", None))
+    direct = environment.pop("direct", None)
+    direct = direct if isinstance(direct, Sequence) and direct else list(packages)
     source = evidence.record("source")
     return Origin(
         run=[("Run", evidence.name), ("Status", evidence.status), *_known(manifest)],
@@ -44,6 +45,11 @@ def trace(evidence: Evidence) -> Origin:
         verify=shlex.join(["mlopskit", "verify", evidence.name]),
         render=shlex.join(["mlopskit", "report", evidence.name]),
     )
+
+
+def _table(value: Any) -> dict[Any, Any]:
+    """Return a part of the manifest that should be a mapping, empty when it is not."""
+    return dict(value) if isinstance(value, Mapping) else {}
 
 
 def _known(manifest: Mapping[str, Any]) -> list[tuple[str, Any]]:
