@@ -132,14 +132,17 @@ def test_a_statement_that_comes_later_is_executed_once() -> None:
         def __init__(self) -> None:
             """Take no place."""
 
+        def watch(self) -> None:
+            """Look at nothing."""
+
         def noticed(self) -> str:
             return ""
 
     preload = Preload(["import json"])
-    preload.add(["import json", "import socket", "import socket"])
+    preload.add(["import json", "import socket", "import socket"], hidden=[])
     assert list(preload.left) == ["import json", "import socket"]
     preload.step(NoOne())
-    preload.add(["import json"])
+    preload.add(["import json"], hidden=[])
     assert preload.has_done(["import json"])
     assert not preload.has_done(["import socket"])
 
@@ -164,8 +167,10 @@ def test_a_kernel_that_comes_when_nobody_waits_for_it_any_more_is_ended(
     with warm.ForkServer([wait]) as server, Path(os.devnull).open("wb") as null:
         options = {"environment": dict(os.environ), "cwd": str(tmp_path), "output": null.fileno(), "anew": True}
         sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+        while not server._importing:
+            time.sleep(0.01)
         monkeypatch.setattr(warm, "_SECONDS_TO_FORK", 0.1)
-        with pytest.raises(RunError, match="does not answer"):
+        with pytest.raises(RunError, match="is still being imported"):
             server.fork(sleeper, **options, errors=null.fileno(), needs=[wait])
         monkeypatch.undo()
         go.touch()

@@ -178,7 +178,7 @@ def absolute(path: str) -> str:
 
 def _is_search(frame: FrameType) -> bool:
     """Tell whether a folder is listed to find modules, or what fits a pattern, which is noted by itself."""
-    file, name = frame.f_code.co_filename, frame.f_code.co_name
+    file, name = frame.f_code.co_filename.replace(os.sep, "/"), frame.f_code.co_name
     fits = file.endswith("/glob.py") or ("/pathlib" in file and name not in {"iterdir", "walk"})
     return fits or any(part in file for part in _IMPORTING)
 
@@ -189,7 +189,7 @@ def _is_of_a_cell(frame: FrameType | None) -> bool:
         return True
     while frame is not None:
         file = frame.f_code.co_filename
-        if _is_own(file) or file.endswith(_POOL):
+        if _is_own(file) or file.replace(os.sep, "/").endswith(_POOL):
             return True
         frame = frame.f_back
     return False
