@@ -42,7 +42,7 @@ class Seen:
         self.variables: dict[str, bytes | None] = {}  # as they were when the kernel started
         self.listens = True
         self._ports: set[int] = set()
-        does: dict[str, Callable[..., None]] = {
+        self._does: dict[str, Callable[..., None]] = {
             "open": self._open,
             "sqlite3.connect": self._database,
             "glob.glob": self._glob,
@@ -56,7 +56,6 @@ class Seen:
             "os.mkdir": lambda path, _, place: self._make_folder(path, place),
             "socket.connect": self._connect,
         }
-        self._does = does
 
     def begin(self) -> None:
         """See to it that all is noted from now on; there is no way back."""
@@ -140,10 +139,8 @@ class _Variables(dict[bytes, bytes]):
 
     def __iter__(self) -> Iterator[bytes]:
         asks = _who_asks(sys._getframe(1))
-        self._copied = (
-            asks.f_code,
-            asks.f_lineno,
-        )  # all that is taken there is passed on, to a process that is started
+        # All that is taken there is passed on, to a process that is started.
+        self._copied = (asks.f_code, asks.f_lineno)
         return super().__iter__()
 
     def __setitem__(self, name: bytes, value: bytes) -> None:
@@ -163,9 +160,8 @@ def _text(path: Any) -> str:
 
 def _at(path: Any, place: int) -> str:
     """Return where a path leads that starts from an open folder, or from the working directory if that is none."""
-    return (
-        absolute(_text(path)) if place < 0 else absolute(str(Path(f"/proc/self/fd/{place}").readlink() / _text(path)))
-    )
+    start = Path(f"/proc/self/fd/{place}").readlink() if place >= 0 else Path()
+    return absolute(str(start / _text(path)))
 
 
 def absolute(path: str) -> str:
