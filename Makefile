@@ -24,7 +24,7 @@ run: $(READY) ## run the whole lifecycle on the example and say where the report
 
 test: $(READY) check ## lint, types, import contracts, then every test
 	@$(BIN)/python -m compileall -q mlopskit  # else each of the many processes compiles it, where Python may not keep what it compiled
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -q -n 3 --dist loadgroup  # many wait for a kernel or a page, so two cores take three at a time
 
 check: $(READY) ## lint, types and import contracts only
 	@$(BIN)/ruff check .

@@ -83,13 +83,18 @@ class ProjectError(MlopskitError):
 class ParameterError(MlopskitError):
     """A notebook's parameter is unknown, of the wrong type or out of range."""
 
+    problems: tuple[str, ...] = ()
+    """Each problem by itself, where there are several."""
+
     @classmethod
     def from_problems(cls, problems: Iterable[str]) -> ParameterError:
         """Every problem at once, before any kernel starts."""
-        problems = list(problems)
+        problems = tuple(problems)
         if len(problems) == 1:
             return cls(problems[0])
-        return cls("\n".join([f"{len(problems)} parameters are wrong:", *(f"  - {problem}" for problem in problems)]))
+        error = cls("\n".join([f"{len(problems)} parameters are wrong:", *(f"  - {problem}" for problem in problems)]))
+        error.problems = problems
+        return error
 
 
 class UsageError(ParameterError):
@@ -148,6 +153,15 @@ class RunError(MlopskitError):
         return cls(
             f"The run folder cannot be made in {runs} ({error.strerror}). "
             "Make that folder writable, or name another with --out."
+        )
+
+    @classmethod
+    def from_unsaved(cls, run: str, error: OSError) -> RunError:
+        """What happens in a run can no longer be written down."""
+        return cls(
+            f"Run {run} was ended: its files cannot be written any more ({error.strerror or error}). "
+            "What was saved of it before is whole: phases that run.json calls done are kept. "
+            f"Make room, or the folder writable, and go on with `mlopskit run --resume {run}`."
         )
 
     @classmethod

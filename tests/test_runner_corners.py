@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from mlopskit.runner.fingerprint import fingerprint
 from mlopskit.runner.forecast import forecast, forecasts
 from mlopskit.runner.grid import points
 from mlopskit.runner.overrides import combine
+from mlopskit.runner.surroundings import variables
 from mlopskit.runner.verification import verify
 from mlopskit.runs import LOOKS, read_trace
 from mlopskit.share import share
@@ -207,6 +209,36 @@ def test_module_that_is_in_no_key_counts_as_read(tmp_path: Path, place: str, bod
     assert again(home, phases) == ["reused", "reused"]
     module.write_text("V = 2\n")
     assert again(home, phases) == ["done", "reused"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TZ", "Asia/Tokyo"), ("LC_NUMERIC", "de_DE.UTF-8"), ("OMP_NUM_THREADS", "7"), ("PYTHONOPTIMIZE", "2")],
+)
+def test_what_libraries_read_of_the_environment_when_they_start_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    before = fingerprint(tmp_path)
+    monkeypatch.setenv(name, value)
+    now = fingerprint(tmp_path)
+    assert now.variables != before.variables
+    assert replace(now, variables=before.variables) == before
+    assert variables()[name] == value
+
+
+def test_variable_with_a_path_counts_and_the_path_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/home/me/lib")
+    told = variables()["LD_LIBRARY_PATH"]
+    monkeypatch.setenv("LD_LIBRARY_PATH", "lib:/home/me/lib")
+    assert {told, variables()["LD_LIBRARY_PATH"]} == {
+        f"sha256:{sha256(text).hexdigest()[:16]}" for text in (b"/home/me/lib", b"lib:/home/me/lib")
+    }
+
+
+def test_other_variables_count_only_where_a_cell_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint(tmp_path)
+    monkeypatch.setenv("MY_OWN", "1")
+    assert fingerprint(tmp_path) == before
 
 
 def test_what_the_caller_added_to_its_own_path_is_no_part_of_the_key(

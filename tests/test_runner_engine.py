@@ -268,6 +268,12 @@ def test_command_refuses_in_the_words_of_a_run(
         ("import os", {}, ParameterError, "only `name: type = literal` may stand here"),
         (SOURCE, {"n": "5"}, ParameterError, "n = '5' is not a whole number but text"),
         (SOURCE, {"n": 12}, ParameterError, r"n = 12 is out of range; allowed is 0\.\.9"),
+        (
+            "n: int = 'a'\nm: nope = 1",
+            {},
+            ParameterError,
+            r"^2 parameters are wrong:\n  - in-out\.ipynb: .*the default `n.*\n  - in-out\.ipynb: .*unknown type",
+        ),
         (f"token: 'secret' = '{VALUE}'", {}, ParameterError, "the default `token = …` must be a reference"),
     ],
 )
@@ -318,6 +324,17 @@ def test_a_secret_reaches_the_kernel_and_nothing_else(ours: Path, cold: bool, mo
     said = execute(body, SECRET, cold=cold, parameters=given, stdout_file=heard)
     assert said == heard.getvalue() == "15 [secret token] False [secret token]\n"
     assert VALUE not in Path("out.ipynb").read_text(encoding="utf-8")
+
+
+def test_the_value_of_a_secret_in_another_parameter_is_refused(ours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLOPSKIT_TEST_TOKEN", VALUE)
+    given = {"token": "env:MLOPSKIT_TEST_TOKEN", "url": f"https://me:{VALUE}@host"}
+    with pytest.raises(
+        ParameterError, match=r"^url holds the value of the secret token, and parameters are saved"
+    ) as told:
+        execute("print(url)", f"{SECRET}\nurl: str = 'none'", parameters=given)
+    assert VALUE not in str(told.value)
+    assert not Path("out.ipynb").exists()
 
 
 @forking

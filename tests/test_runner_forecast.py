@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,26 @@ def test_phase_that_failed_behind_its_finish_has_failed(tmp_path: Path) -> None:
     path.write_text(json.dumps(made), encoding="utf-8")
     failed = again(phases, tmp_path)
     assert told(phases, tmp_path) == [f"run: it failed in {failed.folder.name}, code cell 5"]
+
+
+def test_time_zone_is_part_of_what_a_phase_depends_on_and_no_variable_leads_back_to_that_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No trace has it: `datetime` asks the C library."""
+    phases = make_project(
+        tmp_path, {"one": "import time\nrun.write('x', {'at': time.strftime('%H %z', time.localtime(0))})"}
+    )
+    monkeypatch.delenv("TZ", raising=False)
+    again(phases, tmp_path)
+    [zone] = told(phases, tmp_path)
+    assert zone.startswith("reuse")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    [why] = told(phases, tmp_path)
+    assert re.fullmatch(r"run: since [-\w]+: the variable TZ [\w/+-]+ → Asia/Tokyo", why)
+    moved = again(phases, tmp_path)
+    assert json.loads((moved.folder / "one/x.json").read_text(encoding="utf-8")) == {"at": "09 +0900"}
+    monkeypatch.delenv("TZ")
+    assert told(phases, tmp_path) == [zone]
 
 
 def test_what_does_not_fit_a_base_is_left_with_the_reason(phases: Any, tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import pytest
 
 from mlopskit.errors import ParameterError, UsageError
 from mlopskit.params import read_parameters
-from mlopskit.runner.overrides import combine, resolve
+from mlopskit.runner.overrides import combine, declarations, resolve
+from tests.tiny import make_project, phase_notebook
 
 VALUE = "hunter2@hunter2"
+NAMES = ["1_a", "1_a", "2_b", "2_b"]
 DECLARED = {
     "one": read_parameters("token: 'secret' = 'env:MLOPSKIT_TEST_TOKEN'"),
     "b": read_parameters("url: str = ''\nurls: list = []\nmore: dict = {}\nn: int = 1"),
@@ -26,6 +28,17 @@ def resolved(table: Mapping[str, Any], arguments: Sequence[str] = (), executed: 
 @pytest.fixture(autouse=True)
 def _token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLOPSKIT_TEST_TOKEN", VALUE)
+
+
+def test_all_problems_of_all_notebooks_are_told_in_one_list(tmp_path: Path) -> None:
+    wrong = [phase_notebook("1", phase=name, parameters="n: int = 'x'\nm: nope = 1") for name in ("a", "b")]
+    phases = make_project(tmp_path, {**dict(zip("ab", wrong, strict=True)), "c": "1"})
+    with pytest.raises(ParameterError) as told:
+        declarations(tmp_path, phases, arguments=["c.n=x"])
+    head, *problems = str(told.value).splitlines()
+    assert head == "5 parameters are wrong:"
+    assert [problem.split(": ")[0] for problem in problems[:4]] == [f"  - {name}.ipynb" for name in NAMES]
+    assert problems[4:] == ["  - c.n = x is not a whole number"]
 
 
 @pytest.mark.parametrize("executed", [("one", "b"), ("one",), ("b",)])

@@ -31,8 +31,9 @@ from mlopskit.params import read_parameters
 from mlopskit.runner import warm
 from mlopskit.runner.execution import NOTEBOOK, Ending, Order, execute_phase
 from mlopskit.runner.kernels import Setting
+from mlopskit.runner.leaks import Search, find_in
 from mlopskit.runner.overrides import resolve
-from mlopskit.runner.redaction import Redactor, Search, find_in
+from mlopskit.runner.redaction import Redactor
 from mlopskit.secrets import Secret, look_up, reveal
 from tests import tiny
 

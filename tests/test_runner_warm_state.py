@@ -54,7 +54,7 @@ state = {
     "limits": [resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT")],
     "signals": {number.name: str(signal.getsignal(number)).split(" at ")[0] for number in signal.Signals},
     **{name: status[name] for name in ("SigBlk", "SigIgn", "SigCgt", "Umask", "Cpus_allowed_list")},
-    "gc": [gc.isenabled(), gc.get_threshold()], "warnings": sorted(map(str, warnings.filters)),
+    "gc": [gc.isenabled(), gc.get_threshold()], "warnings": list(map(str, warnings.filters)),
     "locale": locale.setlocale(locale.LC_ALL), "recursion": sys.getrecursionlimit(), "switch": sys.getswitchinterval(),
     "leads": [os.getsid(0) == os.getpid(), os.getpgrp() == os.getpid()], "timeout": socket.getdefaulttimeout(),
     "handlers": [str(item) for item in logging.getLogger().handlers], "level": logging.getLogger().level,

@@ -31,6 +31,7 @@ _FINGERPRINT = {
 }
 """What the manifest keeps as a hash only, in words; the interpreter stands there in clear as well."""
 
+_VARIABLES = "variables."
 _OWN = "mlopskit"
 _MAGIC = re.compile(r"^(\s*)%{1,2}[A-Za-z_].*", re.MULTILINE)
 _UNTOLD = re.compile(
@@ -131,12 +132,16 @@ def environment(before: Side, after: Side) -> Iterator[Cause]:
     versions = list(changes(*map(distributions, sides)))
     if not all("direct" in side for side in sides):  # one was made when the manifest listed only some of them
         versions = [item for item in versions if item.before and item.after]
-    pairs = *changes(*map(surroundings, sides)), *versions
-    for item in pairs:
+    around = changes(*map(surroundings, sides))
+    for item in (*around, *versions):
         if item.name in _FINGERPRINT:
             # A run from before the manifest held this hash tells nothing by lacking it; versions say it better.
             if item.before and item.after and not (versions and item.name == "fingerprint.installed"):
                 yield Cause(*_FINGERPRINT[item.name])
+        elif item.name.startswith(_VARIABLES):
+            if all("variables" in side for side in sides):  # as above
+                name = item.name.removeprefix(_VARIABLES)
+                yield Cause("environment", f"the variable {name} {_said(item.before)} → {_said(item.after)}")
         elif not item.name.startswith("fingerprint."):
             kind = SEED if item.name == "hash_seed" else "environment"
             yield Cause(kind, f"{item.name} {_said(item.before)} → {_said(item.after)}")

@@ -113,6 +113,9 @@ def settle_parameters(nb: Any, *, typed: Mapping[str, Text]) -> list[Secret]:
     ParameterError, NotebookError
         As `Engine.execute_notebook` tells.
     """
+    from mlopskit.runner.overrides import secrets_shown
+    from mlopskit.runner.redaction import Redactor
+
     given = dict(nb.metadata.papermill.get("parameters") or {})
     declared = _declared(nb, given)
     names = {parameter.name for parameter in declared}
@@ -120,8 +123,10 @@ def settle_parameters(nb: Any, *, typed: Mapping[str, Text]) -> list[Secret]:
     restored = _restored(given, declared)
     values, problems = check_overrides(declared, {name: typed.get(name, restored[name]) for name in given})
     secrets = list(_looked_up(declared, values, problems))
+    redactor = Redactor(secrets)
+    problems += [problem for _, problem in secrets_shown(declared, values, redactor)]
     if problems:
-        raise ParameterError.from_problems(problems)
+        raise ParameterError.from_problems(redactor.value(problems))  # others repeat what was given
     _inject(nb, {**extra, **{name: values[name] for name in given}})
     return secrets
 
@@ -139,7 +144,8 @@ def _declared(nb: Any, given: Mapping[str, Any]) -> list[Parameter]:
     try:
         return read_parameters(source_of(cells[0])) if cells else []
     except ParameterError as error:
-        raise ParameterError(f"{name}: {error}") from None
+        told = error.problems or [str(error)]
+        raise ParameterError.from_problems(f"{name}: {problem}" for problem in told) from None
 
 
 def _restored(given: Mapping[str, Any], declared: Iterable[Parameter]) -> dict[str, Any]:
@@ -282,7 +288,7 @@ def _refuse_leaks(nb: Any, setting: Setting) -> None:
     """Fail a notebook that wrote one of its secrets into an artefact of its phase, or may have done so."""
     if not setting.secrets:
         return
-    from mlopskit.runner.redaction import find_in
+    from mlopskit.runner.leaks import find_in
 
     advice = "Take it out of what the notebook writes, and change the secret."
     found = [find_in(folder, setting.secrets) for folder in _phase_folders(nb)]

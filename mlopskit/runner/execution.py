@@ -21,8 +21,9 @@ from mlopskit import artefacts
 from mlopskit.lean import without
 from mlopskit.notebooks import code_cells, heading_above, load_notebook, original_index
 from mlopskit.runner.importing import imports_in, sets_environment, sources_of
+from mlopskit.runner.leaks import find_in
 from mlopskit.runner.phases import Phase
-from mlopskit.runner.redaction import Redactor, find_in
+from mlopskit.runner.redaction import Redactor
 from mlopskit.runner.surroundings import HASH_SEED
 from mlopskit.runner.verdict import explain, leaked
 from mlopskit.runs import TRACE, Record, append

@@ -18,7 +18,7 @@ from typing import Any
 
 from mlopskit.notebooks import code_cells, source_of
 from mlopskit.runner.installed import scan
-from mlopskit.runner.surroundings import HASH_SEED
+from mlopskit.runner.surroundings import HASH_SEED, variables
 from mlopskit.runs.modules import modules_on_path, project_modules
 from mlopskit.share import share
 
@@ -43,12 +43,15 @@ class Fingerprint:
         Modules and data of mlopskit itself.
     project : str
         The project's own modules, and what it sets for matplotlib; those from elsewhere belong to what a phase reads.
+    variables : str
+        Language, time zone, threads and what else of the environment counts for every phase.
     """
 
     python: str
     installed: str
     package: str
     project: str
+    variables: str
 
 
 def fingerprint(project: Path) -> Fingerprint:
@@ -59,6 +62,7 @@ def fingerprint(project: Path) -> Fingerprint:
         installed=_hash([*scan(searched).entries, *modules_on_path(searched, project), *_start_of_ipython()]),
         package=_hash_files(_package_files(), _PACKAGE.parent),
         project=_hash_files(map(str, [*project_modules(project), *project.glob("matplotlibrc")]), project),
+        variables=_hash(f"{name}={value}" for name, value in variables().items()),
     )
 
 

@@ -17,6 +17,7 @@ from mlopskit.notebooks import PUT_IN, code_cells, heading_above, load_notebook
 from mlopskit.params import spelled
 from mlopskit.runner import cache, manifest, reuse, surroundings
 from mlopskit.runner.catalogue import newest_first
+from mlopskit.runner.compare_causes import changes
 from mlopskit.runner.fingerprint import code_of, fingerprint
 from mlopskit.runner.phases import Phase, ancestors
 from mlopskit.runner.planning import Plan
@@ -272,6 +273,9 @@ def _environment(said: Mapping[str, Any], here: _Here) -> Iterator[str]:
     for name in sorted({**old, **new}):
         if old.get(name) != new.get(name):
             yield f"{name} {old.get(name, 'absent')} → {new.get(name, 'absent')}"
+    around = before.get("variables")
+    for item in changes(around, now["variables"]) if isinstance(around, dict) else ():
+        yield f"the variable {item.name} {item.before or 'absent'} → {item.after or 'absent'}"
     then = before.get("fingerprint", {})
     for part, words in _PARTS.items():
         if then.get(part) != here.fingerprint[part] and (part != "installed" or old == new):

@@ -207,6 +207,7 @@ def _become_kernel(request: dict[str, Any], descriptors: Sequence[int], server: 
     if standin.present is not None:
         _limit_threads(standin.present.loaded_with)
         _inline_figures(standin.present)
+        standin.present.filters.step_aside()  # last: what is imported here is not imported by the kernel
     from ipykernel.kernelapp import IPKernelApp
 
     sys.argv[:] = [_launcher(), *request["argv"][1:]]

@@ -81,7 +81,8 @@ def declarations(
     _, wrong, typed = _combined(found, known, meant, executed)
     if len(problems) == 1 and not wrong and not typed:
         raise problems[0]
-    raise ParameterError.from_problems([*map(str, problems), *wrong, *typed])
+    told = [text for error in problems for text in getattr(error, "problems", ()) or [str(error)]]
+    raise ParameterError.from_problems([*told, *wrong, *typed])
 
 
 def combine(
@@ -143,12 +144,10 @@ def resolve(
     known = [replace(secret, name=f"{phase}.{secret.name}") for phase in secrets for secret in secrets[phase]]
     redactor = Redactor(known)
     set_here = {argument.partition("=")[0].strip() for argument in arguments}
-    for phase, name, secret in _holders(combined, redactor):
-        told = typed if phase in executed and not set_here.isdisjoint({name, f"{phase}.{name}"}) else problems
-        told.append(
-            f"{phase}.{name} holds the value of the secret {secret}, and a run saves its parameters as they are; "
-            f"declare {name} as a `secret` too, and give it as a reference, `env:NAME` or `file:PATH`"
-        )
+    for phase, parameters in combined.items():
+        for name, problem in secrets_shown(parameters.declared, parameters.values, redactor):
+            told = typed if phase in executed and not set_here.isdisjoint({name, f"{phase}.{name}"}) else problems
+            told.append(f"{phase}.{problem}")
     _refuse(redactor.value([*problems, *lost]), redactor.value(typed))  # others repeat what was given
     return combined, secrets
 
@@ -222,13 +221,28 @@ def _looked_up(
     return found, problems
 
 
-def _holders(parameters: Mapping[str, Parameters], redactor: Redactor) -> Iterator[tuple[str, str, str]]:
-    """Yield phase and name of each parameter that is no secret and holds one, and which."""
-    for phase, known in parameters.items():
-        for item in known.declared:
-            texts = _texts(known.values.get(item.name)) if item.type != "secret" else ()
-            if secret := next(filter(None, map(redactor.first_in, texts)), None):
-                yield phase, item.name, secret
+def secrets_shown(
+    declared: Iterable[Parameter], values: Mapping[str, Any], redactor: Redactor
+) -> Iterator[tuple[str, str]]:
+    """Yield each parameter that is no secret and holds one that is known to `redactor`, and what is to be said of it.
+
+    Parameters
+    ----------
+    declared : iterable of Parameter
+        Of one notebook.
+    values : mapping
+        Their values, of those that have one.
+    redactor : Redactor
+        Who knows the secrets.
+    """
+    for item in declared:
+        texts = _texts(values.get(item.name)) if item.type != "secret" else ()
+        if secret := next(filter(None, map(redactor.first_in, texts)), None):
+            yield (
+                item.name,
+                f"{item.name} holds the value of the secret {secret}, and parameters are saved as they are; "
+                f"declare {item.name} as a `secret` too, and give it as a reference, `env:NAME` or `file:PATH`",
+            )
 
 
 def _texts(value: Any) -> Iterator[str]:

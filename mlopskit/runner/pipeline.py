@@ -58,7 +58,7 @@ def execute(plan: Plan, *, listener: Listener = lambda _: None, server: ForkServ
     Raises
     ------
     RunError
-        When the run folder cannot be made.
+        When the run folder cannot be made, or nothing can be written to it any more.
     """
     return _Execution(plan, listener, server).run()
 
@@ -84,17 +84,26 @@ class _Execution:
         with Interruption() as interruption, present(self.folder):
             with _or_removed(self.folder):
                 self._save()
-            lineage.append(self.folder, [lineage.run_started(self.manifest, when=self._now())])
-            artefacts.write_text(self.plan.runs / "begun", f"{self.folder.name}\n")
-            names = [phase.name for phase in self.plan.phases]
-            self.usual = earlier_seconds(self.plan.runs)
-            self._tell("run", run=self.folder.name, folder=str(self.folder), phases=names)
-            with (
-                Ahead(self.folder) as self.report,
-                Worker(self._orders(interruption), interruption, self.listener, jobs=self.plan.jobs) as worker,
-            ):
-                self._run_phases(worker, interruption)
-            return self._conclude(interrupted=interruption.happened)
+            try:
+                return self._made(interruption)
+            except OSError as error:
+                with suppress(Exception):  # where there is room for it, it tells what run.json tells
+                    self.report.finished()
+                raise RunError.from_unsaved(self.folder.name, error) from error
+
+    def _made(self, interruption: Interruption) -> Outcome:
+        """Make what was begun."""
+        lineage.append(self.folder, [lineage.run_started(self.manifest, when=self._now())])
+        artefacts.write_text(self.plan.runs / "begun", f"{self.folder.name}\n")
+        names = [phase.name for phase in self.plan.phases]
+        self.usual = earlier_seconds(self.plan.runs)
+        self._tell("run", run=self.folder.name, folder=str(self.folder), phases=names)
+        with (
+            Ahead(self.folder) as self.report,
+            Worker(self._orders(interruption), interruption, self.listener, jobs=self.plan.jobs) as worker,
+        ):
+            self._run_phases(worker, interruption)
+        return self._conclude(interrupted=interruption.happened)
 
     def _run_phases(self, worker: Worker, interruption: Interruption) -> None:
         """Bring every phase to its end, each as soon as those that it comes after have ended."""

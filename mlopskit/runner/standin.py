@@ -9,25 +9,23 @@ it is; and what a module leaves behind that all forks would share, such as an op
 itself, such as what handles a signal. Which variables of the environment they read is noted as well: a kernel that has
 others is none of theirs.
 
-What still differs: what a cell sets before an import that was done ahead, such as filters of warnings or the level of a
-log, the module meets only afterwards; and an identifier that a module drew by itself (a UUID) is the same in all forks.
+What still differs: what a cell sets in a module that others look at while they are imported, they meet only afterwards;
+and an identifier that a module drew by itself (a UUID) is the same in all forks.
 """
 
 from __future__ import annotations
 
 import builtins
-import contextlib
 import os
 import re
-import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlopskit.runner import descendants
+from mlopskit.runner.aftermath import Aftermath
 
 _SETTLED = (
     "MATPLOTLIBRC", "MPLBACKEND", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
@@ -37,9 +35,6 @@ _SETTLED = (
 
 INLINE = "module://matplotlib_inline.backend_inline"
 """Where figures are drawn in a kernel whose environment says nothing else."""
-
-_HOOKS = ("stdout", "stderr", "excepthook", "displayhook")
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _LOADED = re.compile(r"TZ|LANG|LC_.*|.*_NUM_THREADS|NPY_.*|OPENBLAS_.*|LD_.*")
 """Variables that are not looked up by Python but by C code, where that is loaded."""
@@ -113,71 +108,6 @@ class _Watched(dict[bytes, bytes]):
         self.changed[name] = None
 
 
-class _Traces:
-    """What a module leaves behind that all forks of this process would share, or that each fork sees to itself."""
-
-    def __init__(self) -> None:
-        self._before: dict[str, Any] = {}
-        self._temporary: list[Any] = []
-
-    def begin(self) -> None:
-        """Look at what there is before a module is imported, and listen to what makes temporary files."""
-        self._before = self._now()
-        self._handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-        tempfile._sys = self  # type: ignore[attr-defined]  # a hook of audits could never be taken away again
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(sys, name)
-
-    def audit(self, event: str, *arguments: Any) -> None:
-        """Note where something temporary is made, in the place of what is called to tell of it."""
-        self._temporary.append(arguments[0])
-        sys.audit(event, *arguments)
-
-    def end(self) -> str:
-        """Say what was left since; empty where that is nothing."""
-        tempfile._sys = sys  # type: ignore[attr-defined]
-        now = self._now()
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)  # the server must end as it would have
-        left = (words for words, was in self._before.items() if _is_more(now[words], was))
-        return next(left, "")
-
-    def _now(self) -> dict[str, Any]:
-        return {
-            **{f"replaces sys.{name}": getattr(sys, name, None) for name in _HOOKS},
-            **{f"handles {number.name}": signal.getsignal(number) for number in _SIGNALS},
-            "changes the working directory": os.getcwd(),  # noqa: PTH109  (compared only)
-            "leaves a temporary file or folder": any(map(os.path.lexists, self._temporary)),
-            "leaves a process running": _children(),
-            "leaves a file open": _files(),
-        }
-
-
-def _is_more(now: Any, was: Any) -> bool:
-    return bool(now - was) if isinstance(was, set) else now != was
-
-
-def _files() -> set[tuple[str, str]]:
-    """Return the open descriptors of this process and what they are of."""
-    found = set()
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  (names are all it needs)
-        with contextlib.suppress(OSError):  # that of this list
-            found.add((name, os.readlink(f"/proc/self/fd/{name}")))  # noqa: PTH115  (no path)
-    return found
-
-
-def _children() -> set[int]:
-    """Return the children that this process started: others come to it when a kernel lets go of them."""
-    return {pid for pid in descendants._children() if _is_own(pid)}
-
-
-def _is_own(pid: int) -> bool:
-    with contextlib.suppress(OSError):  # it has ended
-        return f"{descendants.VARIABLE}={descendants.BLANK}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
-    return False
-
-
 class StandIn:
     """Stands in for shell and streams from when it is made, in this process and in those that it forks.
 
@@ -190,6 +120,7 @@ class StandIn:
     settings : tuple or None
         Which file matplotlib read, and when that was written, once it was imported.
     unseeded : Unseeded
+    filters : Filters
     """
 
     def __init__(self) -> None:
@@ -202,7 +133,10 @@ class StandIn:
         from IPython.display import display
         from traitlets.config import Config
 
-        from mlopskit.runner.seeding import Unseeded
+        from mlopskit.runner.filters import Filters
+
+        self.filters = Filters()
+        from mlopskit.runner.seeding import Unseeded  # NumPy comes with it
 
         def shell() -> Any:
             there = InteractiveShell._instance
@@ -225,7 +159,7 @@ class StandIn:
         self._variables = os.environ._data = _Watched(os.environ._data)  # type: ignore[attr-defined]
         draw_early()
         self.unseeded = Unseeded()
-        self._traces = _Traces()
+        self._aftermath = Aftermath()
         for number in (1, 2):
             said = os.memfd_create("said while importing")
             os.dup2(said, number)
@@ -236,11 +170,11 @@ class StandIn:
 
     def watch(self) -> None:
         """Look at what there is before a module is imported."""
-        self._traces.begin()
+        self._aftermath.begin()
 
     def noticed(self) -> str:
         """Say what a module did that none must do before there is a kernel; empty when nothing was noticed."""
-        left = self._traces.end()
+        left = self._aftermath.end()
         if self.settings is None and "matplotlib" in sys.modules:
             self.settings = settings_of_figures()
         for stream in self._streams:

@@ -6,6 +6,7 @@ or a host.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
@@ -18,6 +19,16 @@ from mlopskit.runner.installed import canonical, scan
 
 HASH_SEED = "0"
 """`PYTHONHASHSEED` of every kernel: with one fixed value the order of sets does not change from run to run."""
+
+
+_READ_BY_ALL = re.compile(
+    r"LANG|LANGUAGE|LC_.*|.*_NUM_THREADS|NPY_.*|OPENBLAS_.*|MKL_.*|LD_.*|MPLBACKEND|MATPLOTLIBRC"
+    r"|PYTHON(?:OPTIMIZE|WARNINGS|UTF8|IOENCODING|DEVMODE|COERCECLOCALE|INTMAXSTRDIGITS)"
+)
+"""Variables that the interpreter or a library reads when it starts, whatever the cells: no trace has them."""
+
+_PATH = re.compile(r"(?:^|[:= ])[/~]")
+_ZONE = Path("/etc/localtime")
 
 
 def requirements() -> list[str]:
@@ -60,10 +71,37 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "hash_seed": HASH_SEED,
+        "variables": variables(),
         "direct": [name for name in names if name in found.distributions],
         "local": found.local,
         "distributions": found.distributions,
     }
+
+
+def variables() -> dict[str, str]:
+    """Return what kernels compute with that is set around them: language, time zone, threads, how Python runs.
+
+    Paths may name a user, so of a variable with one there is only a hash. Where no variable says the time zone, it is
+    that of the machine.
+    """
+    found = {name: value for name, value in os.environ.items() if _READ_BY_ALL.fullmatch(name)}
+    found["TZ"] = os.environ.get("TZ", _zone())
+    return {name: _short_hash(value) if _PATH.search(value) else value for name, value in sorted(found.items())}
+
+
+def _zone() -> str:
+    """Return the name of the machine's time zone, or a hash of the file that says how it is."""
+    _, is_named, name = str(_ZONE.resolve()).partition("/zoneinfo/")
+    if is_named:
+        return name
+    try:
+        return _short_hash(_ZONE.read_text(encoding="latin-1"))
+    except OSError:  # there is none: then it is this
+        return "UTC"
+
+
+def _short_hash(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode(errors='surrogateescape')).hexdigest()[:16]}"
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:

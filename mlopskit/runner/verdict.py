@@ -12,7 +12,7 @@ from mlopskit.runs import is_finished
 
 if TYPE_CHECKING:
     from mlopskit.runner.kernels import Setting, Watch
-    from mlopskit.runner.redaction import Search
+    from mlopskit.runner.leaks import Search
 
 
 _LONGEST = 2000

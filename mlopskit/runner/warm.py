@@ -4,10 +4,10 @@ The server is started while the project is still being checked; no kernel is for
 warm kernel computes is what a cold one computes: a fresh process with its own environment, working directory, random
 state, output and thread limits, started by ipykernel; where a module that was imported ahead stands in the way of that
 (`standin`), it is started anew. More modules are imported in it than its cells asked for, so a cell that names a part
-of a package without importing it may find it here alone; ``--cold`` tells. What a cell sets before an import that was
-done ahead (filters of warnings, logging) is set after it here, and ids that a module drew by itself are shared. Where
-forking is not safe there is no server, and kernels are cold. On Linux a server that imported nothing starts cold
-kernels too, so that whatever ends, what they started ends.
+of a package without importing it may find it here alone; ``--cold`` tells. What a cell sets in a module that others
+look at while they are imported is set after that here, and ids that a module drew by itself are shared. Where forking
+is not safe there is no server, and kernels are cold. On Linux a server that imported nothing starts cold kernels too,
+so that whatever ends, what they started ends.
 """
 
 from __future__ import annotations

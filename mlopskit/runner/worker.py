@@ -61,6 +61,9 @@ class Worker:
     ) -> None:
         for phase in list(self._ahead):
             self.release(phase)
+        if error is not None:  # nobody will take down how they end
+            for name in self.running:
+                self._orders[name].stop()
         for thread in self._threads.values():
             thread.join()
 
