@@ -226,6 +226,33 @@ def test_what_libraries_read_of_the_environment_when_they_start_counts(
     assert variables()[name] == value
 
 
+@pytest.mark.parametrize(
+    ("variable", "file"),
+    [
+        ("MPLCONFIGDIR", "matplotlibrc"),
+        ("XDG_CONFIG_HOME", "matplotlib/matplotlibrc"),
+        ("HOME", ".config/matplotlib/matplotlibrc"),
+        ("MATPLOTLIBRC", "matplotlibrc"),
+        ("IPYTHONDIR", "profile_default/startup/00.py"),
+        ("HOME", ".ipython/profile_default/ipython_config.py"),
+    ],
+)
+def test_what_a_user_has_set_for_all_kernels_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, file: str
+) -> None:
+    for name in ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "MATPLOTLIBRC", "IPYTHONDIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "user"))
+    (tmp_path / "p").mkdir()
+    before = fingerprint(tmp_path / "p")
+    path = tmp_path / "user" / file
+    path.parent.mkdir(parents=True)
+    path.write_text("lines.linewidth: 7\n", encoding="utf-8")
+    laid = fingerprint(tmp_path / "p")
+    path.write_text("lines.linewidth: 8\n", encoding="utf-8")
+    assert len({before.installed, laid.installed, fingerprint(tmp_path / "p").installed}) == 3
+
+
 def test_variable_with_a_path_counts_and_the_path_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LD_LIBRARY_PATH", "/home/me/lib")
     told = variables()["LD_LIBRARY_PATH"]
@@ -238,6 +265,7 @@ def test_variable_with_a_path_counts_and_the_path_is_not_told(monkeypatch: pytes
 def test_other_variables_count_only_where_a_cell_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint(tmp_path)
     monkeypatch.setenv("MY_OWN", "1")
+    monkeypatch.setenv("LC_TERMINAL", "another")
     assert fingerprint(tmp_path) == before
 
 

@@ -97,6 +97,7 @@ def noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Filters]:
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "sets.py").write_text("import warnings\nwarnings.filterwarnings('error', 'sets')\n", encoding="utf-8")
+    (package / "later.py").write_text("import warnings\nwarnings.filterwarnings('error', 'later')\n", encoding="utf-8")
     (package / "below.py").write_text("from . import sets\nfrom .sets import warnings\n", encoding="utf-8")
     try:
         yield Filters()
@@ -130,6 +131,26 @@ def test_filter_comes_with_whatever_statement_imports_what_sets_it(noted: Filter
     assert warnings.filters == [added, *before]
     kinds = {(type(module), type(module.__spec__)) for name, module in sys.modules.items() if "filtering" in name}
     assert kinds == {(ModuleType, ModuleSpec)}, "nothing is left to come, and nothing is left behind"
+
+
+def test_only_what_has_something_left_to_come_is_listened_to(noted: Filters) -> None:
+    exec("import filtering_package.below, filtering_package.later", {"__name__": "__main__"})
+    later, sets = warnings.filters[:2]
+    noted.step_aside()
+    before = list(warnings.filters)
+
+    def kinds() -> set[str]:
+        modules = {name: module for name, module in sys.modules.items() if name.startswith("filtering_package")}
+        changed = {name for name, module in modules.items() if type(module) is not ModuleType}
+        return changed | {name for name, module in modules.items() if type(module.__spec__) is not ModuleSpec}
+
+    assert kinds() == {f"filtering_package{name}" for name in ("", ".below", ".later", ".sets")}
+    exec("import filtering_package.below", {"__name__": "__main__"})
+    assert warnings.filters == [sets, *before]
+    assert kinds() == {"filtering_package", "filtering_package.later"}
+    exec("from filtering_package import later", {"__name__": "__main__"})
+    assert warnings.filters == [later, sets, *before]
+    assert kinds() == set()
 
 
 def test_package_whose_parts_are_still_to_come_is_looked_at_and_passed_on_as_any_other(noted: Filters) -> None:

@@ -106,20 +106,26 @@ class Filters:
         _WARNINGS._filters_mutated()
 
         def come(bits: int, _: FrameType | None) -> None:
-            for place in [place for place in pending if bits >> place & 1]:
-                item, append = pending.pop(place)
-                self._add(*item, append=append)
-            if not pending:
-                self._listen_no_more()
+            if noted := [pending.pop(place, None) for place in list(pending) if bits >> place & 1]:
+                for item, append in filter(None, noted):  # another thread may import as well
+                    self._add(*item, append=append)
+                self._listen_for(sum(1 << place for place in pending))
 
         self._tell = come
-        come(0, None)
+        self._listen_for(sum(1 << place for place in pending))
 
-    def _listen_no_more(self) -> None:
-        for spec in self._specs:
-            spec.__class__ = ModuleSpec
+    def _listen_for(self, bits: int) -> None:
+        """Let go of all specs and packages behind which nothing of this is left to come."""
+        specs, self._specs = self._specs, []
+        for spec in specs:
+            if self._by(spec.name) & bits:
+                self._specs.append(spec)
+            else:
+                spec.__class__ = ModuleSpec
+        within = {spec.name.rpartition(".")[0] for spec in self._specs}
         for package in self._packages:
-            package.__class__ = ModuleType
+            if package.__name__ not in within:
+                package.__class__ = ModuleType
 
 
 class _Package(ModuleType):

@@ -38,7 +38,7 @@ class Fingerprint:
         Implementation, version and platform of the interpreter.
     installed : str
         Names and versions of all installed distributions, the files that change the path, which modules there are on
-        it besides, and what the user has IPython start with.
+        it besides, and what the user has set for IPython and matplotlib.
     package : str
         Modules and data of mlopskit itself.
     project : str
@@ -59,7 +59,7 @@ def fingerprint(project: Path) -> Fingerprint:
     searched = _searched(project)
     return Fingerprint(
         python=f"{sys.implementation.name} {sys.version} {sys.platform} {HASH_SEED}",
-        installed=_hash([*scan(searched).entries, *modules_on_path(searched, project), *_start_of_ipython()]),
+        installed=_hash([*scan(searched).entries, *modules_on_path(searched, project), *_of_the_user()]),
         package=_hash_files(_package_files(), _PACKAGE.parent),
         project=_hash_files(map(str, [*project_modules(project), *project.glob("matplotlibrc")]), project),
         variables=_hash(f"{name}={value}" for name, value in variables().items()),
@@ -93,11 +93,15 @@ def _added_by(place: Path) -> Iterator[str]:
                 yield str(place / line.rstrip())
 
 
-def _start_of_ipython() -> Iterator[str]:
-    """Yield what a user has each kernel execute when it starts."""
-    profile = Path(os.environ.get("IPYTHONDIR") or "~/.ipython").expanduser() / "profile_default"
-    for path in sorted([*profile.glob("*config.py"), *profile.glob("startup/*.*py")]):
-        yield f"{path.name} {_sha256(str(path))}"
+def _of_the_user() -> Iterator[str]:
+    """Yield what a user has each kernel execute when it starts, and each figure look like."""
+    told = os.environ.get
+    profile = Path(told("IPYTHONDIR") or "~/.ipython").expanduser() / "profile_default"
+    figures = Path(told("MPLCONFIGDIR") or Path(told("XDG_CONFIG_HOME") or "~/.config") / "matplotlib").expanduser()
+    chosen = Path(told("MATPLOTLIBRC") or figures)  # the file, or where it lies
+    for path in sorted([*profile.glob("*config.py"), *profile.glob("startup/*.*py"), chosen, chosen / "matplotlibrc"]):
+        if path.is_file():
+            yield f"{path.name} {_sha256(str(path))}"
 
 
 def _package_files() -> Iterator[str]:

@@ -20,9 +20,9 @@ from mlopskit.runner.installed import canonical, scan
 HASH_SEED = "0"
 """`PYTHONHASHSEED` of every kernel: with one fixed value the order of sets does not change from run to run."""
 
-
 _READ_BY_ALL = re.compile(
-    r"LANG|LANGUAGE|LC_.*|.*_NUM_THREADS|NPY_.*|OPENBLAS_.*|MKL_.*|LD_.*|MPLBACKEND|MATPLOTLIBRC"
+    r"LANG|LANGUAGE|LC_(?:ALL|COLLATE|CTYPE|MESSAGES|MONETARY|NUMERIC|TIME)"
+    r"|.*_NUM_THREADS|NPY_.*|OPENBLAS_.*|MKL_.*|LD_.*|MPLBACKEND|MATPLOTLIBRC"
     r"|PYTHON(?:OPTIMIZE|WARNINGS|UTF8|IOENCODING|DEVMODE|COERCECLOCALE|INTMAXSTRDIGITS)"
 )
 """Variables that the interpreter or a library reads when it starts, whatever the cells: no trace has them."""
