@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import re
 import runpy
 import sys
@@ -14,7 +13,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import cloudpickle
 import pytest
 
 from mlopskit.runner import warm
@@ -31,10 +29,22 @@ with warnings.catch_warnings():
     warnings.simplefilter("error")
     import colorsys
 """
-USER = "import importlib\nsetter = importlib.import_module('setter')\n"
+MODULES = {
+    "another": ANOTHER,
+    "setter": SETTER,
+    "user": "import importlib\nsetter = importlib.import_module('setter')\n",
+    "calling": "def load(): return __import__('setter')\nload()\n",
+    "forever": "import warnings\nwarnings.filterwarnings('ignore')\n",
+    "for_now": "import warnings\nwith warnings.catch_warnings(): warnings.filterwarnings('ignore')\n",
+    "known": "import warnings\nwarnings.filterwarnings('ignore', category=DeprecationWarning)\n",
+    "strict": "import warnings\nwarnings.filterwarnings('error', 'ab')\n",
+    "lenient": "import warnings\nwarnings.filterwarnings('always', 'ab')\n",
+    "both": "import lenient, strict\n",
+}
 AHEAD = [
     "import ipykernel.kernelapp", "import numpy", "import pandas", "import scipy.stats", "import sklearn.linear_model",
-    "import setter", "import user", "import another",
+    *(f"import {name}" for name in ("setter", "user", "calling", "another", "forever", "for_now", "known", "strict",
+                                    "lenient", "both")),
 ]  # fmt: skip
 IGNORE = "import warnings\nwarnings.simplefilter('ignore')\n"
 CELLS = {
@@ -43,11 +53,16 @@ CELLS = {
     "behind": f"import numpy as np\n{IGNORE}np.polyfit([1, 1], [1, 2], 3)",
     "between": f"import pandas\n{IGNORE}from scipy import stats",
     "through": f"{IGNORE}from sklearn.linear_model import LogisticRegression",
-    "own": f"{IGNORE}import user\nwarnings.filterwarnings('once', 'user')\nfrom another import setting",
+    "own": f"{IGNORE}import user\nwarnings.filterwarnings('ignore', 'user')\nfrom another import setting",
     "dynamic": f"import importlib\n{IGNORE}importlib.import_module('user')",
     "again": f"import setter\n{IGNORE}import setter",
-    "attribute": f"import scipy\n{IGNORE}scipy.stats.norm",
-    "within": f"{IGNORE}def load():\n    import scipy.special\nload()\nwarnings.filterwarnings('error', 'within')",
+    "pickled": f"import pickle\npickle.loads(b'cnumpy\\nfloat64\\n.')\n{IGNORE}import numpy",
+    "called": f"{IGNORE}np = __import__('numpy')\nimport warnings",
+    "calls": f"{IGNORE}import calling",
+    "temporary": "import for_now",
+    "known": "import known",
+    "ordered": "import both",
+    "within": f"{IGNORE}def load():\n    import scipy.special\nload()\nwarnings.filterwarnings('ignore', 'within')",
 }
 LOOK = "import warnings\nrun.write('filters', {'are': list(map(str, warnings.filters))})"
 
@@ -58,7 +73,7 @@ LOOK = "import warnings\nrun.write('filters', {'are': list(map(str, warnings.fil
 def test_filters_of_a_forked_kernel_stand_as_those_of_a_cold_one(
     project: Path, installed: Callable[[str, str], str]
 ) -> None:
-    for name, source in (("another", ANOTHER), ("setter", SETTER), ("user", USER)):
+    for name, source in MODULES.items():
         installed(name, source)
     phases = tiny.make_project(project / "p", {name: f"{cell}\n{LOOK}" for name, cell in CELLS.items()})
     remarks: list[str] = []
@@ -138,37 +153,20 @@ def test_only_what_has_something_left_to_come_is_listened_to(noted: Filters) -> 
     later, sets = warnings.filters[:2]
     noted.step_aside()
     before = list(warnings.filters)
-
-    def kinds() -> set[str]:
-        modules = {name: module for name, module in sys.modules.items() if name.startswith("filtering_package")}
-        changed = {name for name, module in modules.items() if type(module) is not ModuleType}
-        return changed | {name for name, module in modules.items() if type(module.__spec__) is not ModuleSpec}
-
-    assert kinds() == {f"filtering_package{name}" for name in ("", ".below", ".later", ".sets")}
+    assert _listened_to() == {f"filtering_package{name}" for name in ("", ".below", ".later", ".sets")}
     exec("import filtering_package.below", {"__name__": "__main__"})
     assert warnings.filters == [sets, *before]
-    assert kinds() == {"filtering_package", "filtering_package.later"}
+    assert _listened_to() == {"filtering_package", "filtering_package.later"}
+    exec("assert not hasattr(later, 'missing')", {"later": sys.modules["filtering_package.later"]})
+    assert warnings.filters == [sets, *before], "to look at what is there imports nothing"
     exec("from filtering_package import later", {"__name__": "__main__"})
     assert warnings.filters == [later, sets, *before]
-    assert kinds() == set()
+    assert _listened_to() == set()
 
 
-def test_package_whose_parts_are_still_to_come_is_looked_at_and_passed_on_as_any_other(noted: Filters) -> None:
-    exec("import filtering_package.sets", {"__name__": "__main__"})
-    noted.step_aside()
-    package = sys.modules["filtering_package"]
-    assert isinstance(package, ModuleType)
-    assert repr(package) == repr(ModuleType("filtering_package")).replace(">", f" from {package.__file__!r}>")
-    with pytest.raises(AttributeError, match=r"module 'filtering_package' has no attribute 'other'"):
-        package.other  # noqa: B018
-    before = list(warnings.filters)
-    assert pickle.loads(cloudpickle.dumps(package)) is package  # joblib's, for functions that use it
-    exec("assert not hasattr(sets, 'missing')", {"sets": sys.modules["filtering_package.sets"]})
-    assert warnings.filters == before, "to look at what is there imports nothing"
-    package.sets = 3  # type: ignore[attr-defined]
-    assert package.sets == 3  # type: ignore[attr-defined]
-    del package.sets  # type: ignore[attr-defined]
-    assert not hasattr(package, "sets")
+def _listened_to() -> set[str]:
+    found = {name: module for name, module in sys.modules.items() if name.startswith("filtering_package")}
+    return {name for name, module in found.items() if type(module.__spec__) is not ModuleSpec}
 
 
 def test_filters_that_a_module_did_away_with_stay_as_it_left_them(noted: Filters) -> None:

@@ -150,6 +150,51 @@ def test_killed_runner_loses_no_finished_phase(tmp_path: Path, moment: str) -> N
     assert digests(resumed) == digests(run(tmp_path, phases))
 
 
+def stopping_at(phase: str) -> Any:
+    """A listener that stops the run in the first cell of a phase, as Ctrl-C does."""
+
+    def listener(event: dict[str, Any]) -> None:
+        if event["event"] == "phase" and event["phase"] == phase:
+            signal.raise_signal(signal.SIGINT)
+
+    return listener
+
+
+def test_what_a_run_was_to_execute_anew_is_taken_from_no_older_run_when_it_is_gone_on_with(
+    phases: tuple[Phase, ...], tmp_path: Path
+) -> None:
+    before = again(phases, tmp_path)
+    for moment in ("second", "third"):
+        stopped = run(tmp_path, phases, listener=stopping_at(moment))
+        assert stopped.manifest.status == "interrupted"
+    assert stopped.manifest.anew == ["first", "second", "third"]
+    planned = plan(tmp_path, phases=phases, reuse_unchanged=True, choice=Choice(resume=stopped.folder.name))
+    assert cache.standing(planned) is None, "that nothing changed since an older run is not what was asked"
+    told = [item.why for item in forecast(planned)]
+    assert told[:2] == [f"nothing changed since {stopped.folder.name}"] * 2
+    assert told[2] == f"it was asked for in {stopped.folder.name}, which did not finish it"
+    for damage in (None, "{"):
+        if damage:
+            (stopped.folder / "run.json").write_text(damage, encoding="utf-8")
+        again_stopped = again(phases, tmp_path, resume=stopped.folder.name, listener=stopping_at("third"))
+        resumed = again(phases, tmp_path, resume=again_stopped.folder.name)
+        entries = manifest_of(resumed)["phases"]
+        assert [entry["status"] for entry in entries] == ["reused", "reused", "done"]
+        assert {entry["reused_from"] for entry in entries[:2]} == {stopped.folder.name}
+    whole = plan(tmp_path, phases=phases, reuse_unchanged=True, choice=Choice(resume=resumed.folder.name))
+    assert cache.standing(whole) == resumed.folder
+    assert again(phases, tmp_path, resume=before.folder.name).manifest.anew == []
+
+
+def test_phases_that_were_named_are_executed_by_who_goes_on_and_the_others_reused(
+    phases: tuple[Phase, ...], tmp_path: Path
+) -> None:
+    again(phases, tmp_path)
+    stopped = again(phases, tmp_path, only=["second"], listener=stopping_at("second"))
+    resumed = again(phases, tmp_path, resume=stopped.folder.name)
+    assert [entry["status"] for entry in manifest_of(resumed)["phases"]] == ["reused", "done", "reused"]
+
+
 def test_forecast_of_a_new_project_runs_everything(phases: tuple[Phase, ...], tmp_path: Path) -> None:
     assert verdicts(tmp_path, phases) == ["run: it has not run before"] * 3
     assert not (tmp_path / "runs").exists()

@@ -177,17 +177,27 @@ SETS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("cell", SETS)
-def test_cell_that_sets_variables_before_imports_is_known(cell: str) -> None:
-    assert importing.sets_environment([cell, "import numpy"])
-    assert not importing.sets_environment(["import numpy", cell])
+HEARS = [
+    "warnings.simplefilter('error')", "warnings.filterwarnings(\n    action='always')", "simplefilter(action)",
+    "warnings.resetwarnings()", "with catch_warnings(): filterwarnings(\"default\", category=Old)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", [*SETS, *HEARS])
+def test_cell_that_does_something_for_the_imports_behind_it_is_known(cell: str) -> None:
+    assert importing.prepares_imports([cell, "import numpy"])
+    assert not importing.prepares_imports(["import numpy", cell])
 
 
 @pytest.mark.parametrize(
-    "cell", ["os.environ['A'] == ''", "env = os.environ.copy()", "run(env=os.environ, check=True)", "os.getenv('A')"]
-)
-def test_cell_that_only_reads_variables_sets_none(cell: str) -> None:
-    assert not importing.sets_environment([cell, "import numpy"])
+    "cell",
+    [
+        "os.environ['A'] == ''", "env = os.environ.copy()", "run(env=os.environ, check=True)", "os.getenv('A')",
+        "warnings.filterwarnings('ignore')", "simplefilter(action=\"ignore\")", "# warnings.simplefilter('error')",
+    ],
+)  # fmt: skip
+def test_cell_that_does_nothing_for_imports_is_forked(cell: str) -> None:
+    assert not importing.prepares_imports([cell, "import numpy"])
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,8 @@ def standing(plan: Plan) -> Path | None:
     names = [phase.name for phase in plan.phases]
     if not plan.reuse or set(wanted) != set(names):
         return None
-    reusable = [set(candidates(plan.runs, key)) for key in wanted.values()]
-    for folder in candidates(plan.runs, wanted[names[-1]]):
+    reusable = [set(usable(plan, name, key)) for name, key in wanted.items()]
+    for folder in usable(plan, names[-1], wanted[names[-1]]):
         if not all(folder in runs for runs in reusable):  # a phase of it used a secret, or changed while it ran
             continue
         try:
@@ -74,7 +74,7 @@ def likely(plan: Plan) -> list[Phase]:
     if not plan.reuse or not (plan.runs / FOLDER).is_dir():
         return chosen
     wanted = keys(plan)
-    return sorted(chosen, key=lambda phase: bool(candidates(plan.runs, wanted[phase.name])))
+    return sorted(chosen, key=lambda phase: bool(usable(plan, phase.name, wanted[phase.name])))
 
 
 def _is_judged_alike(plan: Plan, said: Mapping[str, Any]) -> bool:
@@ -132,6 +132,12 @@ def candidates(runs: Path, key: str) -> list[Path]:
         return []
     names = dict.fromkeys(line.strip() for line in reversed(lines))
     return [runs / name for name in names if name and Path(name).name == name and (runs / name).is_dir()]
+
+
+def usable(plan: Plan, phase: str, key: str) -> list[Path]:
+    """Return the `candidates` that count for a phase of a plan: where it is to be executed anew, one at most."""
+    found = candidates(plan.runs, key)
+    return [folder for folder in found if folder == plan.base] if phase in plan.anew else found
 
 
 def misfit(folder: Path, now: Now, *, ancestors: Collection[str], unknown: Collection[str] = frozenset()) -> str | None:

@@ -190,13 +190,13 @@ def _typed_values() -> dict[str, Text]:
 
 
 def _setting(nb: Any, secrets: list[Secret], folder: Path, *, cold: bool) -> Setting:
-    from mlopskit.runner.importing import imports_in, sets_environment
+    from mlopskit.runner.importing import imports_in, prepares_imports
     from mlopskit.runner.kernels import Setting
     from mlopskit.runner.resident import is_cold, keeper
 
     environment = {name: value for name, value in Setting().environment.items() if name not in _OMITTED}
     cwd, sources = Path.cwd(), _sources(nb)
-    anew = is_cold(cold) or sets_environment(sources)
+    anew = is_cold(cold) or prepares_imports(sources)
     needs = [] if anew else imports_in(sources, cwd)
     return Setting(
         environment={**environment, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from mlopskit import artefacts
 from mlopskit.lean import without
 from mlopskit.notebooks import code_cells, heading_above, load_notebook, original_index
-from mlopskit.runner.importing import imports_in, sets_environment, sources_of
+from mlopskit.runner.importing import imports_in, prepares_imports, sources_of
 from mlopskit.runner.leaks import find_in
 from mlopskit.runner.phases import Phase
 from mlopskit.runner.redaction import Redactor
@@ -235,7 +235,7 @@ def _prepared(order: Order) -> Setting:
 
     if order.setting is None:
         home, sources = order.home, sources_of(order.phase.path(order.project))
-        server = None if sets_environment(sources) else order.server
+        server = None if prepares_imports(sources) else order.server
         order.setting = Setting(
             environment=_environment(order),
             cwd=order.project,

@@ -155,7 +155,7 @@ def _of_phase(
 ) -> tuple[Forecast, Path | None]:
     behind = ancestors(plan.phases, phase.name)
     reasons, open_question = [], set[str]()
-    for run in cache.candidates(plan.runs, key):
+    for run in cache.usable(plan, phase.name, key):
         folder = run / phase.name
         if not reuse.ended_well(folder):  # a phase with the notebook of this one did; how this one ended is told below
             continue
@@ -172,7 +172,10 @@ def _of_phase(
         return Forecast(
             phase.name, "depends", f"if {' or '.join(sorted(open_question))} writes something else than before"
         ), None
-    return Forecast(phase.name, "run", reasons[0] if reasons else _difference(plan, phase, here)), None
+    why = reasons[0] if reasons else ""
+    if not why and plan.base is not None and phase.name in plan.anew and cache.candidates(plan.runs, key):
+        why = f"it was asked for in {plan.base.name}, which did not finish it"
+    return Forecast(phase.name, "run", why or _difference(plan, phase, here)), None
 
 
 def _asked(folder: Path) -> set[str]:

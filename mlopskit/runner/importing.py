@@ -50,6 +50,12 @@ _SETS = re.compile(
 )
 """How a cell sets environment variables."""
 
+_HEARS = re.compile(
+    r"^(?![ \t]*#).*\b(?:resetwarnings\(|(?:simplefilter|filterwarnings)\(\s*(?!(?:action\s*=\s*)?[\"']ignore[\"']))",
+    re.MULTILINE,
+)
+"""How a cell makes warnings heard, those of imports among them; who ignores some does not miss them."""
+
 _INSTALLS = re.compile(
     r"^[ \t]*[!%].*\b(?:pip3?|conda|mamba|micromamba|uv)\b"
     r"|^(?![ \t]*#).*\b(?:pip3?|conda|mamba|micromamba|uv)\b[^#]{1,40}?\b(?:install|add|sync)\b",
@@ -100,11 +106,14 @@ def sources_of(notebook: Path) -> list[str]:
     return [source_of(cell) for cell in load_notebook(notebook)["cells"] if cell.get("cell_type") == "code"]
 
 
-def sets_environment(sources: Iterable[str]) -> bool:
-    """Tell whether cells set variables and import afterwards: libraries read many of them while they are imported."""
+def prepares_imports(sources: Iterable[str]) -> bool:
+    """Tell whether cells do something for imports that follow.
+
+    That is to set variables, of which libraries read many while they are imported, or to have warnings shown or raised.
+    """
     whole = "\n".join(sources)
-    found = _SETS.search(whole)
-    return found is not None and _IMPORTS.search(whole, found.end()) is not None
+    found = [said.end() for said in (_SETS.search(whole), _HEARS.search(whole)) if said is not None]
+    return bool(found) and _IMPORTS.search(whole, min(found)) is not None
 
 
 def imports_in(sources: Iterable[str], project: Path) -> list[str]:

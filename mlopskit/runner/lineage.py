@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ _ENDINGS = {"done": "COMPLETE", "reused": "COMPLETE", "failed": "FAIL", "timed-o
 _RUN_ENDINGS = {"passed": "COMPLETE", "criteria-not-met": "COMPLETE", "failed": "FAIL", "interrupted": "ABORT"}
 _JOB = "run"
 _PARAMETERS = "mlopskit_parameters"
+_ANEW = "mlopskit_anew"
 
 
 def run_id(run: str, phase: str = "") -> str:
@@ -74,11 +75,31 @@ def parameters(folder: Path) -> dict[str, dict[str, Any]]:
     OSError, ValueError
         When there is no such event.
     """
-    for line in reversed((folder / FILE).read_text(encoding="utf-8").splitlines()):
-        with suppress(ValueError, LookupError, TypeError, AttributeError):  # a torn line, or an event of a phase
-            said = json.loads(line)["run"]["facets"][_PARAMETERS]["parameters"]
-            return {phase: dict(values) for phase, values in said.items()}
+    for facets in _facets_of_run(folder):
+        with suppress(LookupError, TypeError, AttributeError, ValueError):
+            return {phase: dict(values) for phase, values in facets[_PARAMETERS]["parameters"].items()}
     raise ValueError(f"{folder / FILE} has no parameters")
+
+
+def anew(folder: Path) -> list[str]:
+    """Return the phases that a run was asked to execute whatever there was, as its own last event has them.
+
+    Raises
+    ------
+    OSError
+        When there is no such file.
+    """
+    for facets in _facets_of_run(folder):
+        with suppress(LookupError, TypeError):
+            return [str(name) for name in facets[_ANEW]["phases"]]
+    return []
+
+
+def _facets_of_run(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the facets of events, the last first; lines that were torn are left out."""
+    for line in reversed((folder / FILE).read_text(encoding="utf-8").splitlines()):
+        with suppress(ValueError, LookupError, TypeError):
+            yield json.loads(line)["run"]["facets"]
 
 
 def append(folder: Path, events: Iterable[Mapping[str, Any]]) -> None:
@@ -92,7 +113,7 @@ def append(folder: Path, events: Iterable[Mapping[str, Any]]) -> None:
 
 def _run_event(kind: str, made: Manifest, when: str) -> dict[str, Any]:
     own = {"_producer": PRODUCER, "_schemaURL": f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunFacet"}
-    facets = {_PARAMETERS: {**own, "parameters": portable(made.parameters)}}
+    facets = {_PARAMETERS: {**own, "parameters": portable(made.parameters)}, _ANEW: {**own, "phases": made.anew}}
     return _event(kind, made.project, run_id(made.run), _JOB, "RUN", facets, when)
 
 

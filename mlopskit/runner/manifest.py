@@ -95,7 +95,10 @@ def _without_op(record: Record) -> dict[str, Any]:
 
 @dataclass
 class Manifest:
-    """One run, as ``run.json`` tells it; the fields are the contract."""
+    """One run, as ``run.json`` tells it; the fields are the contract.
+
+    `anew` are the phases for which no result from before the run counts: it was asked to execute them.
+    """
 
     run: str
     project: str
@@ -108,6 +111,7 @@ class Manifest:
     status: str = "interrupted"
     seconds: float = 0.0
     base: str | None = None
+    anew: list[str] = field(default_factory=list)
     criteria: list[dict[str, Any]] = field(default_factory=list)
     alerts: list[dict[str, Any]] = field(default_factory=list)
     headline: dict[str, Any] | None = None
@@ -145,7 +149,7 @@ def load_whole(folder: Path) -> dict[str, Any]:
     OSError, ValueError
         When there is none or it is damaged.
     """
-    found = {"parameters": {}, "phases": [], "criteria": [], "alerts": [], **load(folder)}
+    found = {"parameters": {}, "phases": [], "anew": [], "criteria": [], "alerts": [], **load(folder)}
     if wrong := [name for name, fits in _FORMS.items() if name in found and not fits(found[name])]:
         raise ValueError(f"{', '.join(wrong)} in it {'is' if len(wrong) == 1 else 'are'} not in the form of a manifest")
     return found
@@ -167,6 +171,7 @@ _FORMS: dict[str, Callable[[Any], bool]] = {
     "parameters": lambda value: _is_table(value) and all(map(_is_table, value.values())),
     "environment": _is_table,
     "phases": lambda value: _is_tables(value) and all(_is_phase(item) for item in value),
+    "anew": lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
     "criteria": _is_tables,
     "alerts": _is_tables,
     "headline": lambda value: value is None or _is_table(value),

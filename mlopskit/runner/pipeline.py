@@ -155,6 +155,7 @@ class _Execution:
             git=surroundings.git_state(self.plan.project),
             phases=entries,
             base=self.plan.base.name if self.plan.base else None,
+            anew=[phase.name for phase in self.plan.phases if phase.name in self.plan.anew],
         )
 
     def _entry(self, name: str) -> PhaseEntry:
@@ -183,7 +184,7 @@ class _Execution:
     def _reuse_unchanged(self, entry: PhaseEntry, behind: frozenset[str]) -> bool:
         """Copy the results of an earlier run in which nothing was different, if there are any."""
         now = cache.Now(self.plan.project, self._digests(behind))
-        for folder in cache.candidates(self.plan.runs, entry.key):
+        for folder in cache.usable(self.plan, entry.name, entry.key):
             if cache.misfit(folder / entry.name, now, ancestors=behind) is None:
                 with suppress(RunError, OSError):  # it was removed or damaged this moment: the phase is executed
                     self._copy(folder, entry, reason=f"nothing that it depends on changed since {folder.name}")

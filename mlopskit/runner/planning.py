@@ -41,6 +41,9 @@ class Plan:
         Whether a chosen phase is reused when nothing that it depends on changed.
     jobs : int
         How many phases may run side by side.
+    anew : frozenset of str
+        Phases for which no result from before counts: they were asked for, now or by the run that is gone on with,
+        whose own results do.
     secrets : mapping
         Phase → what its secret parameters refer to, looked up; never saved.
     """
@@ -55,6 +58,7 @@ class Plan:
     limit: float | None = None
     reuse: bool = False
     jobs: int = 1
+    anew: frozenset[str] = frozenset()
     secrets: Mapping[str, tuple[Secret, ...]] = field(default_factory=dict, repr=False)
 
     @property
@@ -149,7 +153,8 @@ def plan(
     parameters, secrets = resolve(declared, table=table, arguments=arguments, executed=names, project=project)
     asked = bool(choice.only or choice.first or choice.last)  # also for all: who names a phase wants it executed
     whole = reuse_unchanged and not asked
-    made = Plan(project, runs, scope, tuple(phases), names, parameters, resumed, limit, whole, jobs, secrets)
+    anew = names if not whole else frozenset() if resumed is None else reuse.anew(resumed)
+    made = Plan(project, runs, scope, tuple(phases), names, parameters, resumed, limit, whole, jobs, anew, secrets)
     if not made.needed and choice.base is None:
         return made
     base = reuse.find_base(runs, choice.base)

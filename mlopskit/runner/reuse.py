@@ -94,6 +94,15 @@ def recorded(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def anew(folder: Path) -> frozenset[str]:
+    """Return the phases for which no result from before a run counts, nor for what goes on with it."""
+    try:
+        found: list[str] = manifest.load_whole(folder)["anew"]
+    except (OSError, ValueError):
+        found = lineage.anew(folder)
+    return frozenset(found)
+
+
 def ended_well(folder: Path) -> bool:
     """Tell whether a phase ended well in its run; its trace alone says no more than that `run.finish()` was reached.
 
