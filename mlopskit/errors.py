@@ -22,7 +22,7 @@ knows nothing of mlopskit still catches them.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -105,12 +105,15 @@ class NotebookError(MlopskitError):
     """A notebook is missing or has not the form that a phase needs."""
 
     @classmethod
-    def from_missing(cls, path: Path, existing: Iterable[str]) -> NotebookError:
-        """The notebook of a phase is not there."""
+    def from_missing(cls, paths: Sequence[Path], existing: Iterable[str]) -> NotebookError:
+        """Notebooks of phases are not there."""
+        names = listing(dict.fromkeys(path.name for path in paths))
+        folders = listing(dict.fromkeys(path.parent for path in paths))
+        are, them = ("are", "them") if len(paths) > 1 else ("is", "it")
         return cls(
-            f"Notebook {path.name} is missing in {path.parent}; it holds {listing(existing)}. "
-            "Put it back: one that mlopskit brings with `mlopskit new --here --notebooks-only`, one of your own from "
-            "version control; or correct `notebook` of its [[phase]] in mlops.toml."
+            f"Notebook{'s' * (are == 'are')} {names} {are} missing in {folders}; it holds {listing(existing)}. "
+            f"Put {them} back: one that mlopskit brings with `mlopskit new --here --notebooks-only`, one of your own "
+            "from version control; or correct `notebook` of its [[phase]] in mlops.toml."
         )
 
     @classmethod
@@ -145,6 +148,14 @@ class RunError(MlopskitError):
         return cls(
             f"There is no run {name!r}{nearest(name, existing)}; runs here: {listing(existing)}. "
             "`mlopskit runs` lists them; `mlopskit run` makes one."
+        )
+
+    @classmethod
+    def from_no_latest(cls, newest: str) -> RunError:
+        """There are runs, and all phases ended well in none of them."""
+        return cls(
+            f"In no run here did all phases end well, so none is `latest`; the newest is {newest}. `mlopskit show "
+            f"{newest}` tells how it ended, and `mlopskit run --resume {newest}` goes on with it."
         )
 
     @classmethod

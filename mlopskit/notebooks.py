@@ -29,7 +29,7 @@ def load_notebook(path: Path) -> dict[str, Any]:
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise NotebookError.from_missing(path, sorted(item.name for item in path.parent.glob("*.ipynb"))) from None
+        raise NotebookError.from_missing([path], sorted(item.name for item in path.parent.glob("*.ipynb"))) from None
     except (OSError, ValueError) as error:
         raise NotebookError.from_unreadable(path, str(error)) from None
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list) or notebook.get("nbformat") != 4:

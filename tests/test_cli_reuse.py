@@ -12,6 +12,7 @@ from mlopskit.cli import _run
 from mlopskit.cli.app import app
 from mlopskit.errors import RunError
 from mlopskit.runner import warm
+from mlopskit.runner.catalogue import list_runs
 from tests.tiny import PROJECT, make_project
 
 OWN = "".join(
@@ -107,6 +108,32 @@ def test_run_that_stands_without_a_report_says_so(own: Path, capsys: pytest.Capt
     assert events(capsys)[-1]["report"] is None
     assert _run(["run", "--cold"]) == 0
     assert "no report; `mlopskit report" in capsys.readouterr().out
+
+
+def test_what_is_wrong_at_any_point_of_a_grid_is_told_at_once(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["run", "--grid", "count.n=1,x", "--grid", "read.n=2,77"]) == 2
+    said = capsys.readouterr().err
+    assert "2 parameters are wrong" in said
+    assert said.count("count.n = x is not a whole number") == said.count("read.n = 77 is out of range") == 1
+    assert not (own / "runs").exists()
+
+
+def test_no_run_that_ended_well_is_no_latest_and_the_newest_is_named(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(["run", "-q", "--to", "read"]) == 0
+    [folder] = (path.parent for path in (own / "runs").glob("*/run.json"))
+    capsys.readouterr()
+    assert _run(["show", "latest"]) == 1
+    said = capsys.readouterr().err
+    assert f"none is `latest`; the newest is {folder.name}. `mlopskit show {folder.name}` tells" in said
+
+
+def test_damaged_run_is_shown_as_no_latest(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events(capsys)
+    assert [item.latest for item in list_runs(own / "runs")] == [True]
+    next((own / "runs").glob("*/run.json")).write_text("{", encoding="utf-8")
+    assert [(item.latest, item.status) for item in list_runs(own / "runs")] == [(False, "damaged")]
 
 
 def test_explain_names_the_points_of_a_grid(own: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -295,6 +295,27 @@ def test_damage_is_said_and_never_a_crash(tmp_path: Path, torn: str) -> None:
     json.dumps(found.as_dict(), allow_nan=False)
 
 
+@pytest.mark.parametrize("side", ["a", "b"])
+@pytest.mark.parametrize(("harm", "word"), [(lambda path: path.write_bytes(b"x"), "damaged"), (Path.unlink, "gone")])
+def test_what_is_damaged_or_gone_is_not_called_equal(tmp_path: Path, side: str, harm: Any, word: str) -> None:
+    a, b = make_run(tmp_path, "a", metrics=RECALL), make_run(tmp_path, "b", metrics=RECALL)
+    assert compare(a, b).exit_code == 0
+    harm(tmp_path / side / "data" / "test.parquet")
+    found = compare(a, b)
+    assert found.exit_code == 1
+    assert [text.split(",")[0] for text in found.problems] == [f"{side}: data/test.parquet is {word}"]
+    said = "\n".join(command.lines(found))
+    assert "What is damaged could not be compared" in said
+    assert "equal" not in said
+    assert "Not fully compared" in page(found)
+
+
+def test_artefacts_that_differ_are_named(tmp_path: Path) -> None:
+    a, b = (make_run(tmp_path, name, metrics=RECALL[:count]) for name, count in (("a", 1), ("b", 0)))
+    said = command.lines(compare(a, b))
+    assert said[said.index("Other artefacts that differ") + 1] == "  evaluate/metrics.parquet"
+
+
 def hostile_pair(folder: Path) -> Comparison:
     rows = [
         metric_row("recall", value, value - 0.01, value + 0.01, slice=HOSTILE, group=HOSTILE) for value in (0.9, 0.5)

@@ -71,6 +71,36 @@ def test_graph_that_cannot_be_is_refused(text: str, complaint: str) -> None:
         graph(tables(text))
 
 
+def test_name_that_no_phase_can_have_is_refused_with_one_that_it_can() -> None:
+    with pytest.raises(ValueError, match="takes lower-case letters, digits and _, a letter first, such as fairness"):
+        PhaseTable(name="my-review", notebook="r.ipynb")
+
+
+def test_all_that_is_wrong_with_a_graph_is_told_at_once() -> None:
+    text = """
+[[phase]]
+name = "modle"
+[[phase]]
+name = "data"
+after = ["evaluate", "nope"]
+[[phase]]
+name = "review"
+notebook = "r.ipynb"
+[[phase]]
+name = "review"
+notebook = "r.ipynb"
+"""
+    with pytest.raises(ProjectError) as told:
+        graph(tables(text))
+    head, *problems = str(told.value).splitlines()
+    assert head == "mlops.toml has 4 problems:"
+    for problem, part in zip(
+        problems, ("twice", "new and names no notebook", "after names 'nope'", "circle"), strict=True
+    ):
+        assert part in problem
+    assert "data, model, evaluate come after each other" in problems[3]
+
+
 @given(st.lists(st.sets(st.integers(0, 7)), min_size=1, max_size=8))
 def test_every_phase_stands_behind_those_that_it_comes_after(edges: list[set[int]]) -> None:
     """Edges from an arbitrary numbering to smaller numbers cannot make a circle, so an order exists."""

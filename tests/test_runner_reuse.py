@@ -167,10 +167,18 @@ def test_runs_from_a_clock_that_was_ahead_count_as_older(tmp_path: Path) -> None
 
 
 def test_missing_notebook_is_put_back_in_the_way_that_fits_it(tmp_path: Path) -> None:
-    said = str(NotebookError.from_missing(tmp_path / "notebooks/3_model.ipynb", []))
+    said = str(NotebookError.from_missing([tmp_path / "notebooks/3_model.ipynb"], []))
     assert "`mlopskit new --here --notebooks-only`" in said
     assert "version control" in said
     assert "mlops.toml" in said
+
+
+def test_all_missing_notebooks_are_named_at_once(tmp_path: Path) -> None:
+    phases = make_project(tmp_path, dict.fromkeys(("one", "two", "three"), "1"))
+    for phase in phases[1:]:
+        phase.path(tmp_path).unlink()
+    with pytest.raises(NotebookError, match=r"Notebooks 2_two\.ipynb, 3_three\.ipynb are missing in .*1_one\.ipynb"):
+        plan(tmp_path, phases=phases)
 
 
 def test_phase_that_is_read_past_its_after_is_told_to_be_added_there(tmp_path: Path) -> None:

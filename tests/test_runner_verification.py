@@ -258,6 +258,8 @@ def side(folder: Path, *trace: Mapping[str, Any], **said: Any) -> Side:
          ("environment", "may come from this: mlopskit's own modules changed")),
         ({"parameters": {"data": {"seed": 1}}}, {"parameters": {"data": {"seed": 2}}}, ("seed", "seed 1 → 2")),
         ({"parameters": {"data": {"n": 1}}}, {"parameters": {"data": {}}}, ("parameters", "n 1 → none")),
+        ({"parameters": {"data": {"token": "env:TOKEN"}}}, {"parameters": {"data": {"token": "env:TOKEN"}}},
+         ("environment", "may come from this: the value of the secret token (env:TOKEN), of which nothing is kept")),
         ({"key": "a"}, {"key": "b"}, ("environment", "may come from this: a module of the project or of mlopskit "
          "changed, or a distribution that run.json does not list")),
         ({"environment": {"distributions": {"pandas": "1"}}, "parameters": {"data": {"n": 1}}},

@@ -43,7 +43,7 @@ def diff(
     A metric is worse only when the interval of its difference leaves zero out; that interval comes from the two runs'
     own (MOVER), which is conservative when both used the same test rows. Slices are shown but don't decide.
 
-    Exit codes: 0 equal, or nothing got worse; 1 a run is not there or its run.json is damaged; 2 wrong usage; 3 a
+    Exit codes: 0 equal, or nothing got worse; 1 a run is not there, or damaged; 2 wrong usage; 3 a
     criterion got worse, a metric got worse beyond noise, or a phase that ended well no longer does.
 
     Example: mlopskit diff 2a71c2 latest
@@ -92,8 +92,15 @@ def _sections(found: Comparison) -> list[tuple[str, list[str]]]:
         (f"Metrics ({found.method})", _measures([*headline, *moved], limit=30)),
         (slices, _measures(found.worse_slices)),
         ("Criteria", _criteria(found)),
+        ("Other artefacts that differ", _few([f"  {words.safe(name)}" for name in _others(found)])),
         ("Figures that differ (side by side with --html)", _few([f"  {words.safe(x.name)}" for x in found.figures])),
     ]
+
+
+def _others(found: Comparison) -> list[str]:
+    """Return the artefacts that differ and stand in no other section."""
+    shown = {*(item.artefact for item in found.data), *(item.name for item in found.figures)}
+    return [name for name in found.artefacts if name not in shown]
 
 
 def _outcome(found: Comparison) -> str:
@@ -102,7 +109,7 @@ def _outcome(found: Comparison) -> str:
             [f"{words.status('not-met').split()[0]} worse", *(f"  {words.safe(x)}" for x in found.worsened)]
         )
     if not found.readable:
-        return "A manifest is damaged, so whether anything got worse cannot be told."
+        return "What is damaged could not be compared, so whether anything got worse cannot be told."
     if not found.artefacts:
         return "Every artefact is equal; what measures time is left out."
     count = len(found.artefacts)

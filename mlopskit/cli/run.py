@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,7 @@ from mlopskit.cli.options import (
     project_folder,
 )
 from mlopskit.cli.output import Output, QuietOption
-from mlopskit.errors import UsageError
+from mlopskit.errors import ParameterError, UsageError
 
 if TYPE_CHECKING:
     from mlopskit.runner import Plan
@@ -42,7 +42,13 @@ First = Annotated[
     str | None, typer.Option("--from", metavar="PHASE", help="First phase to execute.", autocompletion=complete_phase)
 ]
 Last = Annotated[
-    str | None, typer.Option("--to", metavar="PHASE", help="Last phase to execute.", autocompletion=complete_phase)
+    str | None,
+    typer.Option(
+        "--to",
+        metavar="PHASE",
+        help="Last phase to execute; those up to it are executed, changed or not.",
+        autocompletion=complete_phase,
+    ),
 ]
 Base = Annotated[
     str | None,
@@ -107,25 +113,40 @@ def run(
         server = None if cold or explain else stack.enter_context(_server(folder))
         # Imported here, while the server already imports for the kernels.
         from mlopskit.cli.progress import listener
-        from mlopskit.runner import Choice, plan
+        from mlopskit.runner import Choice, Plan, plan
         from mlopskit.runner.grid import points
 
         axes = points(grid or [])
-        plans = [
-            plan(
-                folder,
-                arguments=[*(param or []), *point],
-                choice=Choice(_names(only), first, last, base, resume and to_resume(resume, out or folder / "runs")),
-                runs=out,
-                limit=timeout,
-                reuse_unchanged=not fresh,
-                jobs=jobs or min(4, os.cpu_count() or 1),
-            )
-            for point in axes
-        ]
+        choice = Choice(_names(only), first, last, base, resume and to_resume(resume, out or folder / "runs"))
+        plans, problems = list[Plan](), list[ParameterError]()
+        for point in axes:
+            with _noting(problems):
+                plans.append(
+                    plan(
+                        folder,
+                        arguments=[*(param or []), *point],
+                        choice=choice,
+                        runs=out,
+                        limit=timeout,
+                        reuse_unchanged=not fresh,
+                        jobs=jobs or min(4, os.cpu_count() or 1),
+                    )
+                )
+        if problems:
+            told = dict.fromkeys(text for error in problems for text in error.problems or [str(error)])
+            raise type(problems[0]).from_problems(told)
         if explain:
             return _explain(plans, axes if grid else (), as_json=as_json)
         return _execute(plans, listener(quiet=quiet, as_json=as_json), server, Output(as_json, quiet))
+
+
+@contextmanager
+def _noting(problems: list[ParameterError]) -> Iterator[None]:
+    """Note what is wrong with the parameters of one point of a grid: those of the others are to be told with it."""
+    try:
+        yield
+    except ParameterError as error:
+        problems.append(error)
 
 
 def _server(project: Path) -> AbstractContextManager[ForkServer | None]:

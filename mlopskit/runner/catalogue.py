@@ -166,7 +166,8 @@ def _summary(folder: Path, latest: str, marked: Mapping[str, marks.Marks]) -> Su
     except (OSError, ValueError, TypeError, KeyError, AttributeError):  # not JSON, or not in the form of a manifest
         found = Summary(folder.name, "damaged")
     own = marked.get(folder.name, marks.Marks())
-    return replace(found, latest=folder.name == latest, tags=own.tags, pinned=own.pinned)
+    is_latest = folder.name == latest and found.status != "damaged"
+    return replace(found, latest=is_latest, tags=own.tags, pinned=own.pinned)
 
 
 def _told(folder: Path) -> Summary:
@@ -219,6 +220,8 @@ def find_run(runs: Path, name: str) -> Path:
     existing = list_folders(runs)
     if name == "latest":
         name = latest_name(runs) or name
+        if name == "latest" and existing:
+            raise RunError.from_no_latest(newest_first(runs)[0].name)
     if (Path(name) / manifest.FILE).is_file():
         return Path(name).resolve()
     exact = [folder for folder in existing if folder.name == name]

@@ -84,7 +84,7 @@ def causes_of(phase: str, before: Side, after: Side, *, project: Path) -> tuple[
         found += _modules(phase, before, after, project)
     if not above:  # what it reads explains it; what acts on all phases is not to stand before that
         found += [_perhaps(cause) for cause in around if cause != Cause(*_MODULES)]
-    return tuple(found) or (Cause("nondeterminism", _unexplained(phase, after), phase),)
+    return tuple(found) or tuple(_of_secrets(phase, after)) or (_unexplained(phase, after),)
 
 
 def own_causes(phase: str, before: Side, after: Side, *, project: Path) -> tuple[Cause, ...]:
@@ -244,11 +244,20 @@ def _unrecorded(phase: str, before: Side, after: Side) -> Iterator[Cause]:
         yield Cause("environment", text, phase)
 
 
-def _unexplained(phase: str, after: Side) -> str:
+def _of_secrets(phase: str, after: Side) -> Iterator[Cause]:
+    values = after.table("parameters").get(phase)
+    for name, value in values.items() if isinstance(values, dict) else ():
+        if isinstance(value, str) and value.startswith(("env:", "file:")):
+            text = f"may come from this: the value of the secret {name} ({value}), of which nothing is kept"
+            yield Cause("environment", text, phase)
+
+
+def _unexplained(phase: str, after: Side) -> Cause:
     clocks = [name for name, record in _of(phase, after, "read").items() if record.volatile]
-    if clocks:
-        return f"it reads {', '.join(clocks)}, which measures time"
-    return (
-        "nothing that the run recorded of it differs, so it is not deterministic, or depends on something that it "
+    told = (
+        f"it reads {', '.join(clocks)}, which measures time"
+        if clocks
+        else "nothing that the run recorded of it differs, so it is not deterministic, or depends on something that it "
         "reads past `Run` (a variable of the environment, the network, the clock)"
     )
+    return Cause("nondeterminism", told, phase)

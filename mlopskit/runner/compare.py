@@ -79,7 +79,7 @@ class Comparison:
     status : tuple of str
         Their status.
     readable : bool
-        False when a manifest is damaged, so that the comparison is only of artefacts.
+        False when a manifest or an artefact is damaged, so that not all could be compared.
     parameters, environment, distributions, source, phases : tuple of Change
         Named ``phase.parameter``, and so on; `phases` are those whose status changed between ended well and not.
     data : tuple of TableChange
@@ -146,7 +146,7 @@ class Comparison:
 
     @property
     def exit_code(self) -> int:
-        """1 when a manifest is damaged, 3 when something got worse, else 0."""
+        """1 when a manifest or an artefact is damaged, 3 when something got worse, else 0."""
         return 1 if not self.readable else 3 if self.worsened else 0
 
     @property
@@ -170,6 +170,7 @@ def compare(before: Path, after: Path) -> Comparison:
         Run folders; they may be of different projects, failed, or damaged.
     """
     old, new = Side.open(before), Side.open(after)
+    is_whole = not [*old.damaged(), *new.damaged()]
     better = directions([*old.entries("criteria"), *new.entries("criteria")])
     metrics_before, metrics_after = _rows_of_both(old, new, METRICS)
     groups_before, groups_after = _rows_of_both(old, new, GROUPS)
@@ -184,7 +185,7 @@ def compare(before: Path, after: Path) -> Comparison:
         before=before.name,
         after=after.name,
         status=(old.status, new.status),
-        readable=readable,
+        readable=readable and is_whole,
         parameters=tuple(changes(*map(parameters_of, parameters))),
         environment=tuple(changes(*map(surroundings, environments))),
         distributions=tuple(changes(*map(distributions, environments))),
@@ -205,13 +206,13 @@ def compare(before: Path, after: Path) -> Comparison:
 
 def _rows_of_both(old: Side, new: Side, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return a table of both runs; a table that only one of them has is no comparison, and is said to be missing."""
-    found = old.rows(name), new.rows(name)
-    for side, rows in zip((old, new), found, strict=True):
-        if rows is None:
+    before, after = old.rows(name), new.rows(name)
+    if before is not None and after is not None:
+        return before, after
+    for side, rows, others in ((old, before, after), (new, after, before)):
+        if rows is None and others is not None and name not in side.artefacts():  # what is damaged was said to be so
             side.problems.append(f"{side.folder.name}: no {name} to compare")
-    if found[0] is None or found[1] is None:
-        return [], []
-    return found[0], found[1]
+    return [], []
 
 
 def _phases(old: Side, new: Side) -> Iterator[Change]:

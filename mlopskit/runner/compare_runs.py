@@ -111,6 +111,13 @@ class Side:
             return None
         return path
 
+    def damaged(self) -> list[str]:
+        """Return every artefact that is not what its phase wrote, or gone; note them."""
+        found = [name for name in self.artefacts() if self.whole(name) is None]
+        gone = [name for name in found if not (self.folder / name).exists()]
+        self.problems += [f"{self.folder.name}: {name} is gone" for name in gone]
+        return found
+
     def rows(self, name: str) -> list[dict[str, Any]] | None:
         """Return the rows of ``phase/file``, None when it cannot be had."""
         path = self.whole(name)

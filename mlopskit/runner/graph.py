@@ -6,11 +6,14 @@ or drops it. What came after a dropped phase comes after what that phase came af
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from mlopskit.errors import ProjectError, listing, nearest
 from mlopskit.runner.phases import PHASES, Phase, ancestors
+from mlopskit.scope import PROJECT_FILE
 from mlopskit.scope.tables import PhaseTable
 
 
@@ -20,7 +23,7 @@ def graph(tables: Sequence[PhaseTable], *, known: Sequence[Phase] = PHASES) -> t
     Raises
     ------
     ProjectError
-        For a name given twice, a new phase without a notebook, an unknown name in ``after``, and a circle.
+        For names given twice, new phases without a notebook, unknown names in ``after``, and circles; all at once.
 
     Examples
     --------
@@ -28,19 +31,34 @@ def graph(tables: Sequence[PhaseTable], *, known: Sequence[Phase] = PHASES) -> t
     >>> [phase.name for phase in graph([review])][3:6]
     ['evaluate', 'slices_and_bias', 'deploy']
     """
-    _refuse_twice(tables)
+    problems = list(_twice(tables))
     phases = {phase.name: phase for phase in known}
     for table in tables:
+        if table.name not in phases and table.notebook is None:
+            guess = nearest(table.name, [item.name for item in PHASES])
+            problems.append(
+                f"[[phase]] {table.name} is new and names no notebook{guess}. "
+                'Add notebook = "notebooks/….ipynb", or correct the name.'
+            )
         phases[table.name] = _changed(table, phases.get(table.name), last=next(reversed(phases)))
-    kept = _without([table.name for table in tables if table.drop], phases)
-    for phase in kept.values():
-        for name in phase.after or ():
-            if name not in kept:
-                raise ProjectError(
-                    f"[[phase]] {phase.name}: after names {name!r}{nearest(name, kept)}; "
-                    f"there are {listing(kept, limit=30)}. Correct it in mlops.toml."
-                )
-    return _sorted(kept)
+    kept = _without(dict.fromkeys(table.name for table in tables if table.drop), phases)
+    problems += [
+        f"[[phase]] {phase.name}: after names {name!r}{nearest(name, kept)}; there are {listing(kept, limit=30)}. "
+        "Correct it in mlops.toml."
+        for phase in kept.values()
+        for name in phase.after or ()
+        if name not in kept
+    ]
+    if not kept:
+        problems.append("[[phase]] drops every phase; keep at least one.")
+    ordered, circle = _sorted(kept)
+    if circle:
+        problems.append(f"[[phase]]: {listing(circle)} come after each other in a circle. Correct `after`.")
+    if len(problems) > 1:
+        raise ProjectError.from_problems(Path(PROJECT_FILE), problems)
+    if problems:
+        raise ProjectError(problems[0])
+    return ordered
 
 
 def with_phase_parameters(
@@ -54,13 +72,13 @@ def with_phase_parameters(
     return merged
 
 
-def _refuse_twice(tables: Sequence[PhaseTable]) -> None:
+def _twice(tables: Sequence[PhaseTable]) -> Iterator[str]:
     names = [table.name for table in tables]
-    for name in names:
+    for name in dict.fromkeys(names):
         if names.count(name) > 1:
-            raise ProjectError(
-                f"[[phase]] {name} stands twice in mlops.toml. To repeat a phase, give it another name "
-                "and the same notebook."
+            yield (
+                f"[[phase]] {name} stands twice in mlops.toml. To repeat a phase, give it another name and the same "
+                "notebook."
             )
 
 
@@ -68,16 +86,10 @@ def _changed(table: PhaseTable, before: Phase | None, *, last: str) -> Phase:
     after = None if table.after is None else tuple(table.after)
     if before is not None:
         return Phase(table.name, table.notebook or before.notebook, before.after if after is None else after)
-    if table.notebook is None:
-        guess = nearest(table.name, [item.name for item in PHASES])
-        raise ProjectError(
-            f"[[phase]] {table.name} is new and names no notebook{guess}. "
-            'Add notebook = "notebooks/….ipynb", or correct the name.'
-        )
-    return Phase(table.name, table.notebook, (last,) if after is None else after)
+    return Phase(table.name, table.notebook or "", (last,) if after is None else after)
 
 
-def _without(dropped: Sequence[str], phases: Mapping[str, Phase]) -> dict[str, Phase]:
+def _without(dropped: Iterable[str], phases: Mapping[str, Phase]) -> dict[str, Phase]:
     kept = dict(phases)
     for name in dropped:
         gone = kept.pop(name)
@@ -87,22 +99,19 @@ def _without(dropped: Sequence[str], phases: Mapping[str, Phase]) -> dict[str, P
                     part for item in phase.after or () for part in ((gone.after or ()) if item == name else (item,))
                 ]
                 kept[phase.name] = Phase(phase.name, phase.notebook, tuple(dict.fromkeys(after)))
-    if not kept:
-        raise ProjectError("[[phase]] drops every phase; keep at least one.")
     return kept
 
 
-def _sorted(phases: Mapping[str, Phase]) -> tuple[Phase, ...]:
-    """Sort by dependence; what is free keeps its place."""
+def _sorted(phases: Mapping[str, Phase]) -> tuple[tuple[Phase, ...], list[str]]:
+    """Sort by dependence, what is free keeps its place; return the names that go in circles, too."""
     ordered: list[Phase] = []
     waiting = list(phases.values())
     while waiting:
-        done = {phase.name for phase in ordered}
-        free = next((phase for phase in waiting if set(phase.after or ()) <= done), None)
+        open_ones = {phase.name for phase in waiting}
+        free = next((phase for phase in waiting if open_ones.isdisjoint(phase.after or ())), None)
         if free is None:
-            everything = list(phases.values())
-            circle = [phase.name for phase in waiting if phase.name in ancestors(everything, phase.name)]
-            raise ProjectError(f"[[phase]]: {listing(circle)} come after each other in a circle. Correct `after`.")
+            known = [replace(phase, after=tuple(open_ones & {*(phase.after or ())})) for phase in waiting]
+            return tuple(ordered), [phase.name for phase in known if phase.name in ancestors(known, phase.name)]
         ordered.append(free)
         waiting.remove(free)
-    return tuple(ordered)
+    return tuple(ordered), []

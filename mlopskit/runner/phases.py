@@ -119,9 +119,9 @@ def require_notebooks(project: Path, phases: Sequence[Phase]) -> None:
     Raises
     ------
     NotebookError
-        Names the first one missing and what is there.
+        Names all that are missing and what is there.
     """
-    for phase in phases:
-        path = phase.path(project)
-        if not path.is_file():
-            raise NotebookError.from_missing(path, sorted(item.name for item in path.parent.glob("*.ipynb")))
+    missing = [path for phase in phases if not (path := phase.path(project)).is_file()]
+    if missing:
+        there = {item.name for path in missing for item in path.parent.glob("*.ipynb")}
+        raise NotebookError.from_missing(list(dict.fromkeys(missing)), sorted(there))

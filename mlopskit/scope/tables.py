@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mlopskit.errors import listing
 
@@ -246,8 +247,15 @@ class PhaseTable(_Table):
     ``after`` names the phases that must have ended well before; ``drop`` takes a phase out.
     """
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str
     notebook: str | None = None
     after: list[str] | None = None
     parameters: dict[str, Any] = {}
     drop: bool = False
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ValueError("takes lower-case letters, digits and _, a letter first, such as fairness_review")
+        return name
