@@ -162,17 +162,18 @@ class RunError(MlopskitError):
     def from_no_run_folder(cls, runs: object, error: OSError) -> RunError:
         """The folder of a new run cannot be made."""
         return cls(
-            f"The run folder cannot be made in {runs} ({error.strerror}). "
-            "Make that folder writable, or name another with --out."
+            f"The run folder cannot be made in {runs} ({error.strerror or error}). "
+            "Make room there, or that folder writable, or name another with --out."
         )
 
     @classmethod
-    def from_unsaved(cls, run: str, error: OSError) -> RunError:
-        """What happens in a run can no longer be written down."""
+    def from_unsaved(cls, folder: Path, error: OSError, *, usual: bool) -> RunError:
+        """What happens in a run can no longer be written down; its folder may lie where runs usually do."""
+        resume = f"mlopskit run --resume {folder.name}" + ("" if usual else f" --out {folder.parent}")
         return cls(
-            f"Run {run} was ended: its files cannot be written any more ({error.strerror or error}). "
+            f"Run {folder.name} was ended: its files cannot be written any more ({error.strerror or error}). "
             "What was saved of it before is whole: phases that run.json calls done are kept. "
-            f"Make room, or the folder writable, and go on with `mlopskit run --resume {run}`."
+            f"Make room, or the folder writable, and go on with `{resume}`."
         )
 
     @classmethod

@@ -134,7 +134,7 @@ def test_ctrl_c_ends_with_exit_1_a_report_and_no_traceback(scope_only: Path) -> 
         (["run", "--to", "scpe"], 2, "did you mean scope?"),
         (["run", "--only", "scope", "--from", "scope"], 2, "cannot be combined"),
         (["run", "--project", "nowhere", "--to", "scope"], 1, "No mlops.toml was found; looked at nowhere"),
-        (["run"], 1, "2_data.ipynb is missing"),
+        (["run"], 1, "Notebooks 2_data.ipynb, 3_model.ipynb, 4_evaluate.ipynb"),
         (["show", "nosuch"], 1, "There is no run 'nosuch'"),
         (["report"], 1, "There is no run 'latest'"),
         (["params", "modl"], 2, "There is no phase 'modl'"),

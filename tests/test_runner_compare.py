@@ -310,6 +310,14 @@ def test_what_is_damaged_or_gone_is_not_called_equal(tmp_path: Path, side: str, 
     assert "Not fully compared" in page(found)
 
 
+def test_variables_that_a_run_from_before_did_not_record_are_no_change(tmp_path: Path) -> None:
+    a = make_run(tmp_path, "a", environment={"python": "3.11"})
+    b = make_run(tmp_path, "b", environment={"python": "3.12", "variables": {"TZ": "UTC"}})
+    c = make_run(tmp_path, "c", environment={"python": "3.12", "variables": {"TZ": "Asia/Tokyo"}})
+    assert [item.name for item in compare(a, b).environment] == ["python"]
+    assert [(item.name, item.after) for item in compare(b, c).environment] == [("variables.TZ", "Asia/Tokyo")]
+
+
 def test_artefacts_that_differ_are_named(tmp_path: Path) -> None:
     a, b = (make_run(tmp_path, name, metrics=RECALL[:count]) for name, count in (("a", 1), ("b", 0)))
     said = command.lines(compare(a, b))

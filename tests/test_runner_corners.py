@@ -23,6 +23,7 @@ from mlopskit.runner.fingerprint import fingerprint
 from mlopskit.runner.forecast import forecast, forecasts
 from mlopskit.runner.grid import points
 from mlopskit.runner.overrides import combine
+from mlopskit.runner.standin import INLINE
 from mlopskit.runner.surroundings import variables
 from mlopskit.runner.verification import verify
 from mlopskit.runs import LOOKS, read_trace
@@ -262,10 +263,42 @@ def test_variable_with_a_path_counts_and_the_path_is_not_told(monkeypatch: pytes
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "is_said"),
+    [
+        ("TZ", "America/Argentina/Buenos_Aires", True),
+        ("PYTHONWARNINGS", "ignore::DeprecationWarning", True),
+        ("LANG", "", True),
+        ("LANG", os.fsdecode(b"\xff"), False),
+        ("MATPLOTLIBRC", "home/me/rc", False),
+        ("TZ", ":/home/me/zone", False),
+        ("LD_PRELOAD", "lib;x", False),
+    ],
+)
+def test_value_that_is_no_plain_word_is_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, is_said: bool
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert (variables()[name] == value) == is_said
+    json.dumps(variables(), ensure_ascii=False).encode()
+    fingerprint(tmp_path)
+
+
+def test_what_a_kernel_sets_for_what_it_starts_is_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    before = fingerprint(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", INLINE)
+    assert fingerprint(tmp_path) == before
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    assert fingerprint(tmp_path) != before
+
+
 def test_other_variables_count_only_where_a_cell_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint(tmp_path)
     monkeypatch.setenv("MY_OWN", "1")
     monkeypatch.setenv("LC_TERMINAL", "another")
+    monkeypatch.setenv("LD_SDK_KEY", "sdk-0123456789")
+    assert "LD_SDK_KEY" not in variables()
     assert fingerprint(tmp_path) == before
 
 

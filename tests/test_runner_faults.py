@@ -349,7 +349,9 @@ def test_missing_project_file_is_refused(tmp_path: Path) -> None:
 def test_read_only_runs_folder_is_refused_in_one_sentence(project: Path) -> None:
     phases = tiny.make_project(project / "p", {"one": "n"})
     (project / "p" / "runs").write_text("a file is in the way, which stops root too", encoding="utf-8")
-    with pytest.raises(RunError, match=r"cannot be made in .*Make that folder writable, or name another with --out"):
+    with pytest.raises(
+        RunError, match=r"cannot be made in .*Make room there, or that folder writable, or name another with --out"
+    ):
         tiny.run(project / "p", phases)
 
 

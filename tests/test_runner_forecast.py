@@ -82,6 +82,10 @@ def test_time_zone_is_part_of_what_a_phase_depends_on_and_no_variable_leads_back
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     [why] = told(phases, tmp_path)
     assert re.fullmatch(r"run: since [-\w]+: the variable TZ [\w/+-]+ → Asia/Tokyo", why)
+    monkeypatch.setenv("TZ", "")
+    [why] = told(phases, tmp_path)
+    assert why.endswith("→ empty")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
     moved = again(phases, tmp_path)
     assert json.loads((moved.folder / "one/x.json").read_text(encoding="utf-8")) == {"at": "09 +0900"}
     monkeypatch.delenv("TZ")

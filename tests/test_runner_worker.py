@@ -20,7 +20,7 @@ from mlopskit.errors import RunError
 from mlopskit.runner import execution, kernels, warm, worker
 from mlopskit.runner.ahead import Ahead
 from mlopskit.runner.execution import Gate, Order
-from mlopskit.runner.manifest import load
+from mlopskit.runner.manifest import Manifest, load
 from mlopskit.runner.report import page, render
 from tests import tiny
 
@@ -87,29 +87,50 @@ def test_a_kernel_that_takes_its_time_to_leave_holds_nobody_up(tmp_path: Path, m
     assert (tmp_path / "p" / "left").exists(), "it was let end by itself"
 
 
-def test_run_that_cannot_be_written_down_any_more_stops_what_works_and_says_how_to_go_on(tmp_path: Path) -> None:
-    """Nobody would take down how the other phase ends; there is room for the report, which tells what run.json does."""
+def test_run_that_cannot_be_written_down_any_more_stops_what_works_and_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would take down how the other phase ends, which listens to no interrupt; the report finds room."""
     waits = (
         "import time; from pathlib import Path\n"
         "end = time.monotonic() + 60\n"
         "Path('waits').touch()\n"
-        "while time.monotonic() < end: time.sleep(0.05)\n"
+        "while time.monotonic() < end:\n"
+        "    try: time.sleep(60)\n"
+        "    except KeyboardInterrupt: pass\n"
         "Path('worked').touch()"
     )
     quick = "import time; from pathlib import Path\nwhile not Path('waits').exists(): time.sleep(0.05)"
     one, two = tiny.make_project(tmp_path / "p", {"one": waits, "two": quick})
 
+    save = Manifest.save
+
+    def full(self: Manifest, folder: Path) -> None:
+        if any(entry.status == "done" for entry in self.phases):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(self, folder)
+
+    monkeypatch.setattr(Manifest, "save", full)
+    phases, elsewhere = (one, replace(two, after=())), tmp_path / "elsewhere"
+    with pytest.raises(RunError, match=r"Run \S+ was ended.*No space left on device.*mlopskit run --resume") as told:
+        tiny.run(tmp_path / "p", phases, jobs=2, runs=elsewhere)
+    [folder] = (path.parent for path in elsewhere.glob("*/run.json"))
+    assert f"`mlopskit run --resume {folder.name} --out {elsewhere}`" in str(told.value)
+    assert not (tmp_path / "p" / "worked").exists()
+    assert {entry["name"]: entry["status"] for entry in load(folder)["phases"]} == {"one": "killed", "two": "killed"}
+    assert "interrupted" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_nobody_can_be_told_is_no_fault_of_the_runs_files(tmp_path: Path) -> None:
+    """As with `mlopskit run > /dev/full`."""
+    phases = tiny.make_project(tmp_path / "p", {"one": "1"})
+
     def full(event: Mapping[str, Any]) -> None:
         if event["event"] == "ended":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(RunError, match=r"Run \S+ was ended.*No space left on device.*mlopskit run --resume") as told:
-        tiny.run(tmp_path / "p", (one, replace(two, after=())), jobs=2, listener=full)
-    [folder] = (path.parent for path in (tmp_path / "p" / "runs").glob("*/run.json"))
-    assert folder.name in str(told.value)
-    assert not (tmp_path / "p" / "worked").exists()
-    assert {entry["name"]: entry["status"] for entry in load(folder)["phases"]} == {"one": "killed", "two": "done"}
-    assert "interrupted" in (folder / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(OSError, match="No space left"):
+        tiny.run(tmp_path / "p", phases, listener=full)
 
 
 def test_nothing_of_a_phase_that_was_begun_ahead_is_left_when_it_does_not_run(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def safe(value: object) -> str:
 
 def coloured() -> bool:
     """Tell whether standard output may be steered: a terminal, no ``NO_COLOR``, not a dumb one."""
-    return steerable(sys.stdout)
+    return sys.stdout is not None and steerable(sys.stdout)  # it is None where it was closed
 
 
 def steerable(stream: TextIO) -> bool:

@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
 from mlopskit.runner import descendants
@@ -83,5 +82,6 @@ def _children() -> set[int]:
 
 def _is_own(pid: int) -> bool:
     with contextlib.suppress(OSError):  # it has ended
-        return f"{descendants.VARIABLE}={descendants.BLANK}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+        shown = descendants._environment(pid)
+        return shown is None or f"{descendants.VARIABLE}={descendants.BLANK}".encode() in shown
     return False

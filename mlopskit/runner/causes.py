@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlopskit.runner.compare_causes import cells_of, changes, distributions, surroundings
+from mlopskit.runner.compare_causes import VARIABLES, around, cells_of, changes, distributions
 from mlopskit.runner.compare_runs import Side
 from mlopskit.runs import Record, read_trace
 from mlopskit.runs.modules import project_modules
@@ -27,11 +27,13 @@ _MODULES = ("code", "the project's own modules changed")
 _FINGERPRINT = {
     "fingerprint.project": _MODULES,
     "fingerprint.package": ("environment", "mlopskit's own modules changed"),
-    "fingerprint.installed": ("environment", "what is installed, or which modules are on the path, changed"),
+    "fingerprint.installed": (
+        "environment",
+        "what is installed, which modules are on the path, or the user's settings of IPython or matplotlib changed",
+    ),
 }
 """What the manifest keeps as a hash only, in words; the interpreter stands there in clear as well."""
 
-_VARIABLES = "variables."
 _OWN = "mlopskit"
 _MAGIC = re.compile(r"^(\s*)%{1,2}[A-Za-z_].*", re.MULTILINE)
 _UNTOLD = re.compile(
@@ -132,23 +134,21 @@ def environment(before: Side, after: Side) -> Iterator[Cause]:
     versions = list(changes(*map(distributions, sides)))
     if not all("direct" in side for side in sides):  # one was made when the manifest listed only some of them
         versions = [item for item in versions if item.before and item.after]
-    around = changes(*map(surroundings, sides))
-    for item in (*around, *versions):
+    for item in (*around(*sides), *versions):
         if item.name in _FINGERPRINT:
             # A run from before the manifest held this hash tells nothing by lacking it; versions say it better.
             if item.before and item.after and not (versions and item.name == "fingerprint.installed"):
                 yield Cause(*_FINGERPRINT[item.name])
-        elif item.name.startswith(_VARIABLES):
-            if all("variables" in side for side in sides):  # as above
-                name = item.name.removeprefix(_VARIABLES)
-                yield Cause("environment", f"the variable {name} {_said(item.before)} → {_said(item.after)}")
+        elif item.name.startswith(VARIABLES):
+            name = item.name.removeprefix(VARIABLES)
+            yield Cause("environment", f"the variable {name} {_said(item.before)} → {_said(item.after)}")
         elif not item.name.startswith("fingerprint."):
             kind = SEED if item.name == "hash_seed" else "environment"
             yield Cause(kind, f"{item.name} {_said(item.before)} → {_said(item.after)}")
 
 
 def _said(value: object) -> str:
-    return "none" if value is None else str(value)
+    return "none" if value is None else str(value) or "empty"
 
 
 def _of(phase: str, side: Side, op: str) -> dict[str, Record]:

@@ -18,6 +18,7 @@ from mlopskit.runner.compare_causes import (
     CellChange,
     Change,
     TableChange,
+    around,
     changes,
     code,
     data,
@@ -25,7 +26,6 @@ from mlopskit.runner.compare_causes import (
     distributions,
     parameters_of,
     source,
-    surroundings,
 )
 from mlopskit.runner.compare_measures import (
     METHOD,
@@ -187,7 +187,7 @@ def compare(before: Path, after: Path) -> Comparison:
         status=(old.status, new.status),
         readable=readable and is_whole,
         parameters=tuple(changes(*map(parameters_of, parameters))),
-        environment=tuple(changes(*map(surroundings, environments))),
+        environment=tuple(around(*environments)),
         distributions=tuple(changes(*map(distributions, environments))),
         source=tuple(changes(source(old), source(new))),
         phases=tuple(_phases(old, new)),

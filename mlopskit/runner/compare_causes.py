@@ -12,6 +12,8 @@ from mlopskit.runner.compare_runs import Side
 
 SOURCE = "data/source.json"
 DATA = "data/"
+VARIABLES = "variables."
+"""What the names of variables of the environment begin with."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,14 @@ def surroundings(environment: Mapping[str, Any]) -> dict[str, Any]:
     plain = {name: value for name, value in environment.items() if not isinstance(value, dict) and name != "direct"}
     nested = {name: value for name, value in environment.items() if isinstance(value, dict) and name != "distributions"}
     return plain | parameters_of(nested)
+
+
+def around(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    """Yield what differs in two environments but for distributions; what one did not yet record is no change."""
+    untold = not all("variables" in environment for environment in (before, after))
+    for change in changes(surroundings(before), surroundings(after)):
+        if not (untold and change.name.startswith(VARIABLES)):
+            yield change
 
 
 def distributions(environment: Mapping[str, Any]) -> dict[str, Any]:

@@ -96,8 +96,9 @@ def _added_by(place: Path) -> Iterator[str]:
 def _of_the_user() -> Iterator[str]:
     """Yield what a user has each kernel execute when it starts, and each figure look like."""
     told = os.environ.get
-    profile = Path(told("IPYTHONDIR") or "~/.ipython").expanduser() / "profile_default"
-    figures = Path(told("MPLCONFIGDIR") or Path(told("XDG_CONFIG_HOME") or "~/.config") / "matplotlib").expanduser()
+    home = os.path.expanduser
+    profile = Path(home(told("IPYTHONDIR") or "~/.ipython")) / "profile_default"
+    figures = Path(home(told("MPLCONFIGDIR") or f"{told('XDG_CONFIG_HOME') or '~/.config'}/matplotlib"))
     chosen = Path(told("MATPLOTLIBRC") or figures)  # the file, or where it lies
     for path in sorted([*profile.glob("*config.py"), *profile.glob("startup/*.*py"), chosen, chosen / "matplotlibrc"]):
         if path.is_file():
@@ -129,6 +130,6 @@ def _sha256(path: str) -> str:
 def _hash(parts: Iterable[str]) -> str:
     whole = hashlib.sha256()
     for part in parts:
-        whole.update(part.encode())
+        whole.update(part.encode(errors="surrogateescape"))
         whole.update(b"\0")
     return whole.hexdigest()

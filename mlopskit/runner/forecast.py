@@ -24,7 +24,8 @@ from mlopskit.runner.planning import Plan
 from mlopskit.runs import LOOKS, is_finished, read_trace, written
 
 _PARTS = {
-    "installed": "an installed distribution, or which modules are on the path, changed",
+    "installed": "an installed distribution, which modules are on the path, or the user's settings of IPython or "
+    "matplotlib changed",
     "package": "mlopskit itself changed",
     "project": "a module of the project changed",
 }
@@ -278,7 +279,8 @@ def _environment(said: Mapping[str, Any], here: _Here) -> Iterator[str]:
             yield f"{name} {old.get(name, 'absent')} → {new.get(name, 'absent')}"
     around = before.get("variables")
     for item in changes(around, now["variables"]) if isinstance(around, dict) else ():
-        yield f"the variable {item.name} {item.before or 'absent'} → {item.after or 'absent'}"
+        before_it, after_it = ("absent" if value is None else value or "empty" for value in (item.before, item.after))
+        yield f"the variable {item.name} {before_it} → {after_it}"
     then = before.get("fingerprint", {})
     for part, words in _PARTS.items():
         if then.get(part) != here.fingerprint[part] and (part != "installed" or old == new):

@@ -74,6 +74,8 @@ class _Execution:
     manifest: Manifest = field(init=False)
     report: Ahead = field(init=False)
     usual: dict[str, float] = field(init=False)
+    unheard: OSError | None = None
+    """What the listener could not pass on: no fault of the run's files."""
     started: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     began: float = field(default_factory=time.monotonic)
 
@@ -87,9 +89,12 @@ class _Execution:
             try:
                 return self._made(interruption)
             except OSError as error:
+                if error is self.unheard:
+                    raise
                 with suppress(Exception):  # where there is room for it, it tells what run.json tells
                     self.report.finished()
-                raise RunError.from_unsaved(self.folder.name, error) from error
+                usual = self.plan.runs == self.plan.project / "runs"
+                raise RunError.from_unsaved(self.folder, error, usual=usual) from error
 
     def _made(self, interruption: Interruption) -> Outcome:
         """Make what was begun."""
@@ -100,7 +105,7 @@ class _Execution:
         self._tell("run", run=self.folder.name, folder=str(self.folder), phases=names)
         with (
             Ahead(self.folder) as self.report,
-            Worker(self._orders(interruption), interruption, self.listener, jobs=self.plan.jobs) as worker,
+            Worker(self._orders(interruption), interruption, self._hear, jobs=self.plan.jobs) as worker,
         ):
             self._run_phases(worker, interruption)
         return self._conclude(interrupted=interruption.happened)
@@ -304,7 +309,14 @@ class _Execution:
         return _iso(self.started + dt.timedelta(seconds=time.monotonic() - self.began))
 
     def _tell(self, event: str, **content: Any) -> None:
-        self.listener({"event": event, **content})
+        self._hear({"event": event, **content})
+
+    def _hear(self, event: Event) -> None:
+        try:
+            self.listener(event)
+        except OSError as error:
+            self.unheard = error
+            raise
 
 
 def _make_folder(runs: Path, when: dt.datetime) -> Path:
@@ -321,8 +333,10 @@ def _or_removed(folder: Path) -> Iterator[None]:
     """Remove a run folder that has no manifest yet when the block fails: nobody would know what it is."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise RunError.from_no_run_folder(folder.parent, error) from error
         raise
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbformat.v4 import nbjson
@@ -52,7 +53,8 @@ class Record(NotebookExecutionManager):  # type: ignore[misc]  # the base class 
 
     def _save_unless_over(self) -> None:
         if self.end_time is None and self._save_to is not None:
-            self.save()
+            with suppress(OSError):  # the next save, which somebody waits for, meets it as well
+                self.save()
 
     def _save_now(self) -> None:
         started = time.monotonic()

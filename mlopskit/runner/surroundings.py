@@ -22,12 +22,17 @@ HASH_SEED = "0"
 
 _READ_BY_ALL = re.compile(
     r"LANG|LANGUAGE|LC_(?:ALL|COLLATE|CTYPE|MESSAGES|MONETARY|NUMERIC|TIME)"
-    r"|.*_NUM_THREADS|NPY_.*|OPENBLAS_.*|MKL_.*|LD_.*|MPLBACKEND|MATPLOTLIBRC"
+    r"|.*_NUM_THREADS|NPY_.*|OPENBLAS_.*|MKL_(?:CBWR|DYNAMIC|ENABLE_INSTRUCTIONS|THREADING_LAYER)"
+    r"|LD_(?:AUDIT|BIND_NOW|LIBRARY_PATH|PRELOAD)|MPLBACKEND|MATPLOTLIBRC"
     r"|PYTHON(?:OPTIMIZE|WARNINGS|UTF8|IOENCODING|DEVMODE|COERCECLOCALE|INTMAXSTRDIGITS)"
 )
 """Variables that the interpreter or a library reads when it starts, whatever the cells: no trace has them."""
 
-_PATH = re.compile(r"(?:^|[:= ])[/~]")
+_INLINE = {None, "", "module://matplotlib_inline.backend_inline"}
+"""With these as `MPLBACKEND` a kernel draws as it does without; one sets the last for what it starts."""
+
+_PATHS = re.compile(r"LD_.*|MATPLOTLIBRC")
+_SAYABLE = re.compile(r"(?:[\w+.,:@ =<>-]|(?<=\w)/(?=\w))*", re.ASCII)
 _ZONE = Path("/etc/localtime")
 
 
@@ -81,12 +86,15 @@ def environment() -> dict[str, Any]:
 def variables() -> dict[str, str]:
     """Return what kernels compute with that is set around them: language, time zone, threads, how Python runs.
 
-    Paths may name a user, so of a variable with one there is only a hash. Where no variable says the time zone, it is
-    that of the machine.
+    Paths may name a user, so of a variable with one there is only a hash, as of whatever is no plain word. Where no
+    variable says the time zone, it is that of the machine.
     """
     found = {name: value for name, value in os.environ.items() if _READ_BY_ALL.fullmatch(name)}
+    if found.get("MPLBACKEND") in _INLINE:
+        found.pop("MPLBACKEND", None)
     found["TZ"] = os.environ.get("TZ", _zone())
-    return {name: _short_hash(value) if _PATH.search(value) else value for name, value in sorted(found.items())}
+    hidden = {name for name, value in found.items() if _PATHS.fullmatch(name) or not _SAYABLE.fullmatch(value)}
+    return {name: _short_hash(value) if name in hidden else value for name, value in sorted(found.items())}
 
 
 def _zone() -> str:

@@ -6,6 +6,7 @@ others work, and it waits at its gate for its turn.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Thread
@@ -13,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mlopskit.runner.execution import Ending, Gate, Order, execute_phase
-from mlopskit.runner.interruption import Interruption
+from mlopskit.runner.interruption import PATIENCE, Interruption
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,7 @@ class Worker:
         for phase in list(self._ahead):
             self.release(phase)
         if error is not None:  # nobody will take down how they end
-            for name in self.running:
-                self._orders[name].stop()
+            self._stop()
         for thread in self._threads.values():
             thread.join()
 
@@ -102,6 +102,16 @@ class Worker:
         if phase in self._ahead:
             self._ahead.remove(phase)
             self._gate(phase).close()
+
+    def _stop(self) -> None:
+        """Stop what runs as an interruption does: what has not ended a while after it was asked is killed."""
+        for _ in range(2):
+            asked = [name for name in self.running if self._threads[name].is_alive()]
+            for name in asked:
+                self._orders[name].stop()
+            end = time.monotonic() + PATIENCE
+            for name in asked:
+                self._threads[name].join(max(0.0, end - time.monotonic()))
 
     def _begin(self, phase: str) -> None:
         if phase not in self._threads:
