@@ -10,16 +10,26 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from mlopskit.errors import MlopskitError, UsageError
+from mlopskit.leaving import leave
 
-__all__ = ["main"]
+__all__ = ["command", "main"]
 
 _INTERRUPTED = 130
 """What typer returns for Ctrl-C outside a run; a run that has begun ends by itself, with manifest and report."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def command() -> NoReturn:
+    """Be the program: run the command line, and end this process with its code."""
+    try:
+        main()
+    except SystemExit as ended:
+        leave(ended.code if isinstance(ended.code, int) else 0)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
     try:
         code = _run(arguments)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from mlopskit import datasets, display
 from mlopskit.artefacts import sha256
-from mlopskit.data import databases, files
+from mlopskit.data import files
 from mlopskit.data.checks import Finding
 from mlopskit.data.refusals import column_problems
 from mlopskit.data.tidy import tidy
@@ -130,6 +130,8 @@ def _read_file(run: Run, data: Data) -> tuple[pd.DataFrame, dict[str, Any], list
 
 
 def _read_database(run: Run, data: Data) -> tuple[pd.DataFrame, dict[str, Any]]:
+    from mlopskit.data import databases  # SQLAlchemy takes a tenth of a second, and files do without it
+
     engine = databases.connect(data, run.project)
     shown = databases.safe_url(engine)
     run.live_source(f"{shown}: {data.query}")

@@ -9,12 +9,16 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Self
 
+_PAUSE = 0.3
+"""Seconds that the phases which come after one have for their start."""
+
 
 class Ahead:
-    """Makes ready what the report will show of a run, in a thread, one phase behind.
+    """Makes ready what the report will show of a run, in a thread, each phase a little after it has ended.
 
     Parameters
     ----------
@@ -25,7 +29,7 @@ class Ahead:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="report")
-        self._last: str | None = None
+        self._is_over = Event()
         self._is_first = True
 
     def __enter__(self) -> Self:
@@ -34,13 +38,11 @@ class Ahead:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._stop()
 
     def ended(self, phase: str) -> None:
-        """Note that a phase has ended; the one before is looked at now, when the kernel after it no longer starts."""
-        if self._last is not None:
-            self._pool.submit(self._look, self._last)
-        self._last = phase
+        """Note that a phase has ended; it is looked at when what comes after it has begun."""
+        self._pool.submit(self._look, phase)
 
     def finished(self) -> Path:
         """Write the report and return its path.
@@ -52,10 +54,16 @@ class Ahead:
         """
         from mlopskit.runner.report import render
 
-        self._pool.shutdown(cancel_futures=True)
+        self._stop()
         return render(self._folder)
 
+    def _stop(self) -> None:
+        self._is_over.set()
+        self._pool.shutdown(cancel_futures=True)
+
     def _look(self, name: str) -> None:
+        if self._is_over.wait(_PAUSE):
+            return
         with suppress(Exception):  # when the report itself is rendered, it says what is wrong
             from mlopskit.runner.report.evidence import load
             from mlopskit.runner.report.page import compose, section

@@ -20,7 +20,6 @@ No multiprocessing is involved, so a cell may use it as in any kernel.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gc
 import importlib.util
@@ -33,15 +32,15 @@ import selectors
 import signal
 import socket
 import sys
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
+from mlopskit.leaving import leave
 from mlopskit.runner import descendants, standin
 
 _LIMITS = {
@@ -289,21 +288,11 @@ def _inline_figures(stand_in: standin.StandIn) -> None:
         del sys.modules["matplotlib_inline"].backend_inline
 
 
-def _leave() -> None:
-    """End a kernel as the interpreter would, but without taking apart what it never used: that takes a second.
-
-    Threads are waited for, what was registered for the exit is called, files that were left open are flushed.
-    """
-    threading._shutdown()  # type: ignore[attr-defined]  # what the interpreter calls first
-    atexit._run_exitfuncs()
-    for thing in gc.get_objects():  # what the server had made is frozen, and not among them
+def _open_files() -> Iterator[io.IOBase]:
+    """Yield the files that a kernel has open; what the server had made is frozen, and not among all things."""
+    for thing in gc.get_objects():
         if issubclass(type(thing), io.IOBase):  # a thing that stands for another is not asked what it is
-            with contextlib.suppress(Exception):
-                thing.flush()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
-    os._exit(0)
+            yield thing
 
 
 def _launcher() -> str:
@@ -326,7 +315,7 @@ def main() -> None:
     sys.argv[:] = [_launcher()]  # what is imported ahead sees the program of a kernel
     sys.modules["__main__"] = ModuleType("__main__")
     serve(channel, Preload(statements))()
-    _leave()
+    leave(files=_open_files)  # what it never used would take a second to take apart
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ _HEAVY = (
 """What costs most of a kernel's start; the package imports much of it only where it is used."""
 
 _LATER = (
-    "shap", "fairlearn.metrics", "fairlearn.reductions", "fairlearn.postprocessing", "mapie.classification", "httpcore",
-    "sqlalchemy.dialects.sqlite", "jinja2",
+    "shap", "fairlearn.metrics", "fairlearn.reductions", "fairlearn.postprocessing", "mapie.classification", "httpx",
+    "httpcore", "sqlalchemy.dialects.sqlite", "jinja2",
 )  # fmt: skip
 """The same, for phases that come later."""
 

@@ -108,7 +108,7 @@ class _Execution:
             Worker(self._orders(interruption), interruption, self._hear, jobs=self.plan.jobs) as worker,
         ):
             self._run_phases(worker, interruption)
-        return self._conclude(interrupted=interruption.happened)
+            return self._conclude(interrupted=interruption.happened)  # while the last kernel leaves
 
     def _run_phases(self, worker: Worker, interruption: Interruption) -> None:
         """Bring every phase to its end, each as soon as those that it comes after have ended."""
@@ -125,9 +125,13 @@ class _Execution:
                 elif worker.has_room():
                     waiting.remove(name)
                     self._begin(name)
-                    worker.start(name, [other for other in waiting if other in self.plan.chosen])
+                    worker.start(name, [other for other in waiting if self._comes_next(other, waiting)])
             if worker.running and (happened := worker.wait()) is not None:
                 self._take(*happened)
+
+    def _comes_next(self, name: str, waiting: Collection[str]) -> bool:
+        """Tell whether a phase may start as soon as those that run have ended."""
+        return name in self.plan.chosen and not any(parent in waiting for parent in parents(self.plan.phases, name))
 
     def _orders(self, interruption: Interruption) -> list[Order]:
         return [

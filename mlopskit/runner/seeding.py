@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import random
 import sys
+from itertools import compress
 from typing import Any
 from weakref import ref
 
@@ -75,9 +76,11 @@ class Unseeded:
         """
         if len(sys.modules) != self._searched:
             self._searched = len(sys.modules)
-            self._sequences = [thing for thing in _all(np.random.SeedSequence) if thing.entropy in self._entropy]
+            there = gc.get_objects()
+            gc.freeze()  # what was looked at once is not looked at again: there are half a million objects
+            self._sequences += [thing for thing in _of(np.random.SeedSequence, there) if thing.entropy in self._entropy]
             known = {id(thing) for thing in self._sequences}
-            self._bits = [thing for thing in _all(np.random.BitGenerator) if id(thing.seed_seq) in known]
+            self._bits += [thing for thing in _of(np.random.BitGenerator, there) if id(thing.seed_seq) in known]
         moved = any(not _is_as_made(bits) for bits in self._bits)
         return "a module draws from a generator without a seed, or sets its state, while it is imported" * moved
 
@@ -101,9 +104,10 @@ class Unseeded:
             bits.__init__(bits.seed_seq)  # all that holds it, and what it will spawn, draws from here on
 
 
-def _all(kind: type) -> list[Any]:
-    """Return all there is of a kind; by the type, since asking what stands for another what it is may wake that up."""
-    return [thing for thing in gc.get_objects() if issubclass(type(thing), kind)]
+def _of(kind: type, things: list[Any]) -> list[Any]:
+    """Return those of a kind; by the type, since asking what stands for another what it is may wake that up."""
+    kinds = {found for found in set(map(type, things)) if issubclass(found, kind)}
+    return list(compress(things, map(kinds.__contains__, map(type, things)))) if kinds else []
 
 
 def _is_as_made(bits: Any) -> bool:
