@@ -18,6 +18,7 @@ papermill.execute_notebook("notebooks/1_many.ipynb", "executed.ipynb", progress_
 OURS = """
 import tempfile
 from pathlib import Path
+from mlopskit.leaving import leave
 from mlopskit.runner.importing import kernel_statements
 from mlopskit.runner.warm import ForkServer
 with ForkServer(kernel_statements()) as server:  # as `mlopskit run` does
@@ -27,6 +28,7 @@ with ForkServer(kernel_statements()) as server:  # as `mlopskit run` does
     endings = []
     execute_phase(Order(Phase("many", "notebooks/1_many.ipynb"), Path.cwd(), run, server=server), endings.append)
 assert endings[0].executed == endings[0].cells, endings
+leave()  # as the command does
 """
 
 
