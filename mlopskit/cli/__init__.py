@@ -26,7 +26,9 @@ def command() -> NoReturn:
     try:
         main()
     except SystemExit as ended:
-        leave(ended.code if isinstance(ended.code, int) else 0)
+        if isinstance(ended.code, str):  # the interpreter says it
+            raise
+        leave(ended.code or 0)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
